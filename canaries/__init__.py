@@ -1,0 +1,1 @@
+"""Canaries: ordinary-looking tasks whose result somebody can check."""

@@ -1,0 +1,71 @@
+"""When a home plants a canary.
+
+The thesis emits one after 1 to 10 ordinary tasks, drawn uniformly: 5.5 on average, so 2 tasks in 13
+are canaries. Its own schedule has a tell: ten ordinary tasks are surely followed by a canary.
+``Independent`` keeps the mean and draws every task on its own; ``ThesisSchedule`` can be chosen for
+comparison.
+
+Draws are HMAC-SHA-256 of a counter under a secret, so that somebody who has seen all earlier
+canaries learns nothing about the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from fractions import Fraction
+from typing import Protocol
+
+THESIS_RATE = Fraction(2, 13)
+FLOOR = Fraction(1, 50)
+"""No trust switches the checks off: a lower rate is refused."""
+
+
+class Schedule(Protocol):
+    def next_is_canary(self) -> bool:
+        """Whether the task at hand gets a canary's mark."""
+        ...
+
+
+class _Draws:
+    """An endless stream of numbers in [0, 2^256) that only the holder of the secret can tell."""
+
+    def __init__(self, secret: bytes, start: int = 0) -> None:
+        if len(secret) < 32:
+            raise ValueError("a schedule's secret has at least 32 bytes")
+        self._secret, self._count = secret, start
+
+    def next(self) -> int:
+        self._count += 1
+        mac = hmac.new(self._secret, self._count.to_bytes(8, "big"), hashlib.sha256)
+        return int.from_bytes(mac.digest(), "big")
+
+
+class Independent:
+    """Every task is a canary with the same probability, whatever came before."""
+
+    def __init__(self, secret: bytes, rate: Fraction = THESIS_RATE) -> None:
+        if not FLOOR <= rate <= 1:
+            raise ValueError(f"the canary rate must be in [{FLOOR}, 1], not {rate}")
+        self._draws, self._rate = _Draws(secret), rate
+
+    def next_is_canary(self) -> bool:
+        return self._draws.next() * self._rate.denominator < self._rate.numerator << 256
+
+
+class ThesisSchedule:
+    """A canary after 1 to 10 ordinary tasks, uniformly (thesis, section 6.4.3)."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._draws = _Draws(secret)
+        self._ordinary_left = self._draw_gap()
+
+    def next_is_canary(self) -> bool:
+        if self._ordinary_left:
+            self._ordinary_left -= 1
+            return False
+        self._ordinary_left = self._draw_gap()
+        return True
+
+    def _draw_gap(self) -> int:
+        return 1 + self._draws.next() % 10

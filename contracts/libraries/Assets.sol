@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+
+/// @title The assets' ids and the hashes between them
+/// @notice Types as in `contracts/types/eip712.json`. An asset's id is its full EIP-712 digest, `separator` included.
+library Assets {
+    bytes32 private constant DOMAIN_TYPE =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant NAME = keccak256("Kudos");
+    bytes32 private constant VERSION = keccak256("1");
+
+    bytes32 private constant REQUEST_TYPE = keccak256(
+        "Request(address home,address host,bytes32 processId,bytes32 processName,bytes32 commitment,"
+        "uint32 cpuSeconds,uint32 memoryMiB,uint32 outputKiB,uint32 seq,uint64 resultDeadline,uint64 signedAt)"
+    );
+    bytes32 private constant ACCEPTED_TYPE = keccak256("Accepted(bytes32 requestId,uint64 signedAt)");
+    bytes32 private constant REJECTED_TYPE = keccak256("Rejected(bytes32 requestId,uint8 reason,uint64 signedAt)");
+    bytes32 private constant CONFIRMED_TYPE = keccak256("Confirmed(bytes32 acceptanceId,uint64 signedAt)");
+    bytes32 private constant RESULT_TYPE = keccak256("Result(bytes32 requestId,bytes32 seal,uint64 signedAt)");
+    bytes32 private constant CANARY_OPENED_TYPE = keccak256(
+        "CanaryOpened(bytes32 requestId,bytes32 resultId,bytes32 taskDigest,bytes32 family,bytes32 parameters,"
+        "bytes32 salt,uint64 signedAt)"
+    );
+    bytes32 private constant KUDOS_TYPE =
+        keccak256("Kudos(uint8 level,bytes32 assetId,bytes32 resultDigest,bytes32 sealSalt)");
+    bytes32 private constant BATCH_TYPE = keccak256("Batch(address host,bytes32 content)");
+    bytes32 private constant COMMITMENT_TYPE = keccak256(
+        "Commitment(uint256 chainId,address verifyingContract,address home,address host,uint32 seq,"
+        "bytes32 taskDigest,bytes32 markHash)"
+    );
+
+    uint256 private constant KUDOS_LEVEL_CANARY = 3;
+
+    /// @notice The kinds of mark that a commitment hides.
+    uint8 internal constant MARK_ORDINARY = 0;
+    uint8 internal constant MARK_PLANTED = 1;
+
+    function domain(uint256 chainId, address verifyingContract) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, chainId, verifyingContract));
+    }
+
+    /// @dev The struct lies in memory as EIP-712 encodes it, one word per field in the same order; only the type is
+    /// missing in front.
+    function request(bytes32 separator, IKudosLedger.Request memory fields) internal pure returns (bytes32) {
+        bytes32 typeHash = REQUEST_TYPE;
+        bytes32 structHash;
+        // Assembly, because copying twelve words for every record would cost more than hashing them.
+        // Memory-safe: the word in front of the struct is lent for the hash and put back before anything can read it.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let start := sub(fields, 0x20)
+            let lent := mload(start)
+            mstore(start, typeHash)
+            structHash := keccak256(start, 0x180)
+            mstore(start, lent)
+        }
+        return digest(separator, structHash);
+    }
+
+    function accepted(bytes32 separator, bytes32 requestId, uint256 signedAt) internal pure returns (bytes32) {
+        return digest(separator, _hash(ACCEPTED_TYPE, requestId, bytes32(signedAt)));
+    }
+
+    function rejected(bytes32 separator, bytes32 requestId, uint256 reason, uint256 signedAt)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return digest(separator, _hash(REJECTED_TYPE, requestId, bytes32(reason), bytes32(signedAt)));
+    }
+
+    function confirmed(bytes32 separator, bytes32 acceptanceId, uint256 signedAt) internal pure returns (bytes32) {
+        return digest(separator, _hash(CONFIRMED_TYPE, acceptanceId, bytes32(signedAt)));
+    }
+
+    function result(bytes32 separator, bytes32 requestId, bytes32 resultSeal, uint256 signedAt)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return digest(separator, _hash(RESULT_TYPE, requestId, resultSeal, bytes32(signedAt)));
+    }
+
+    function canaryOpened(bytes32 separator, bytes32 requestId, bytes32 resultId, IKudosLedger.CanaryClaim calldata c)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return digest(
+            separator,
+            keccak256(
+                abi.encode(
+                    CANARY_OPENED_TYPE, requestId, resultId, c.taskDigest, c.family, c.parameters, c.salt, c.openedAt
+                )
+            )
+        );
+    }
+
+    /// @notice The id of a K3 Kudos. Those of K1 and K2 are never needed on chain: a bit in a batch stands for them.
+    function canaryKudos(bytes32 separator, bytes32 resultId, bytes32 resultDigest, bytes32 sealSalt)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return
+            digest(separator, keccak256(abi.encode(KUDOS_TYPE, KUDOS_LEVEL_CANARY, resultId, resultDigest, sealSalt)));
+    }
+
+    function batch(bytes32 separator, address host, bytes32 content) internal pure returns (bytes32) {
+        return digest(separator, _hash(BATCH_TYPE, bytes32(uint256(uint160(host))), content));
+    }
+
+    function mark(uint8 kind, bytes32 family, bytes32 parameters, bytes32 salt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(kind, family, parameters, salt));
+    }
+
+    /// @notice What a REQUEST commits its home to. It names chain and contract itself, so it needs no separator.
+    function commitment(
+        uint256 chainId,
+        address verifyingContract,
+        address home,
+        address host,
+        uint32 seq,
+        bytes32 taskDigest,
+        bytes32 markHash
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(COMMITMENT_TYPE, chainId, verifyingContract, home, host, seq, taskDigest, markHash)
+        );
+    }
+
+    function seal(bytes32 resultDigest, bytes32 salt, address host, bytes32 requestId)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(resultDigest, salt, host, requestId));
+    }
+
+    function digest(bytes32 separator, bytes32 structHash) internal pure returns (bytes32 id) {
+        // The assembly blocks from here on hash in the free memory without taking it. Solidity's abi.encode would take
+        // new memory for each of a record's eight hashes, and memory gets dearer with the square of its size.
+        // Memory-safe: nothing is written below the free-memory pointer, and nothing is expected to stay.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, shl(240, 0x1901))
+            mstore(add(free, 2), separator)
+            mstore(add(free, 34), structHash)
+            id := keccak256(free, 66)
+        }
+    }
+
+    function _hash(bytes32 a, bytes32 b, bytes32 c) private pure returns (bytes32 hash) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, a)
+            mstore(add(free, 0x20), b)
+            mstore(add(free, 0x40), c)
+            hash := keccak256(free, 0x60)
+        }
+    }
+
+    function _hash(bytes32 a, bytes32 b, bytes32 c, bytes32 d) private pure returns (bytes32 hash) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, a)
+            mstore(add(free, 0x20), b)
+            mstore(add(free, 0x40), c)
+            mstore(add(free, 0x60), d)
+            hash := keccak256(free, 0x80)
+        }
+    }
+}

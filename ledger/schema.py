@@ -1,0 +1,180 @@
+"""The tables of the indexed copy, and the named migrations that make them.
+
+Rows are written once, with the block and log they came from; their block's digest covers them.
+Three things change afterwards, all derived from rows: ``kudos.state`` with ``decided_block``, the
+roll-ups ``nodes`` and ``pairs``, and the one row of ``cursor``. A row is final when its block is at
+most ``cursor.final_number``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlite_utils import Database
+
+CLAIMED, VERIFIED, REFUSED = 1, 2, 3
+"""kudos.state, as IKudosLedger.State."""
+
+ABSTAIN, APPROVE, REFUSE = 0, 1, 2
+"""votes.verdict."""
+
+ROWS: dict[str, tuple[str, ...]] = {
+    "logs": ("block_hash", "tx", "topics", "data", "block", "log_index"),
+    "batches": ("host", "root", "records", "confirmed", "claim_bits", "block", "log_index"),
+    "migrations": (
+        *("request_id", "home", "host", "process_id", "process_name", "commitment"),
+        *("cpu_seconds", "memory_mib", "output_kib", "seq", "result_deadline", "requested_at"),
+        *("answer_id", "answered_at", "rejection", "confirmed_id", "confirmed_at"),
+        *("result_id", "seal", "finished_at", "home_signature"),
+        *("root", "batch_index", "block", "log_index"),
+    ),
+    "kudos": (
+        *("kudos_id", "level", "host", "home", "asset_id", "request_id", "origin"),
+        *("root", "batch_index", "result_digest", "seal_salt", "epoch", "block", "log_index"),
+    ),
+    "ballots": ("host", "root", "validator", "approve", "refuse", "block", "log_index"),
+    "votes": ("kudos_id", "validator", "verdict", "reason", "block", "log_index"),
+    "decisions": ("kudos_id", "state", "block", "log_index"),
+    "openings": (
+        *("request_id", "home", "result_id", "task_digest", "family", "parameters", "salt"),
+        *("opened_at", "signature", "block", "log_index"),
+    ),
+    "skipped": (
+        "kind",
+        "item",
+        "host",
+        "home",
+        "root",
+        "request_id",
+        "reason",
+        "block",
+        "log_index",
+    ),
+}
+"""The written-once tables and the columns that a row's digest covers."""
+
+NODE_TOTALS = (
+    *("k1", "k2", "k3", "claims", "refused"),
+    *("requests", "accepted", "rejected", "hosted", "rejections"),
+    *("canaries_opened", "canaries_passed"),
+)
+"""Roll-up columns of ``nodes``: Kudos as host; requests as home; answers as host; canaries."""
+
+_INTEGERS = frozenset(
+    {
+        *("block", "log_index", "records", "confirmed", "cpu_seconds", "memory_mib", "output_kib"),
+        *("seq", "result_deadline", "requested_at", "answered_at", "rejection", "confirmed_at"),
+        *(
+            "finished_at",
+            "batch_index",
+            "level",
+            "epoch",
+            "verdict",
+            "reason",
+            "state",
+            "opened_at",
+        ),
+        *("item", "number", "timestamp", "logs", "count", "indexed_at", "head", "final_number"),
+        *("decided_block", *NODE_TOTALS),
+    }
+)
+_TEXTS = frozenset({"origin", "kind", "key", "value", "name"})
+
+Migration = Callable[[Database], None]
+
+
+def _create(
+    db: Database, table: str, columns: tuple[str, ...], pk: Any, optional: set[str]
+) -> None:
+    db.table(table).create(
+        {column: _kind(column) for column in columns},
+        pk=pk,
+        not_null=set(columns) - optional,
+        strict=True,
+    )
+
+
+def _kind(column: str) -> type:
+    if column in _INTEGERS:
+        return int
+    return str if column in _TEXTS else bytes
+
+
+def create_tables(db: Database) -> None:
+    """Version 1: everything that the first release reads and writes."""
+    _create(db, "meta", ("key", "value"), "key", set())
+    _create(
+        db, "blocks", ("number", "hash", "parent", "timestamp", "logs", "digest"), "number", set()
+    )
+    columns = ("id", "number", "hash", "timestamp", "indexed_at", "head", "final_number")
+    db.table("cursor").create(
+        {"id": int, **{column: _kind(column) for column in columns[1:]}}, pk="id", strict=True
+    )
+    keys: dict[str, Any] = {
+        "logs": ("block_hash", "log_index"),
+        "batches": ("host", "root"),
+        "migrations": "request_id",
+        "kudos": "kudos_id",
+        "ballots": ("host", "root", "validator"),
+        "votes": ("kudos_id", "validator"),
+        "decisions": "kudos_id",
+        "openings": "request_id",
+        "skipped": ("block", "log_index", "item"),
+    }
+    optional = {
+        *("rejection", "confirmed_id", "confirmed_at", "result_id", "seal", "finished_at"),
+        *("origin", "root", "batch_index", "result_digest", "seal_salt", "reason"),
+    }
+    for table, row in ROWS.items():
+        nullable = {"host", "home", "root", "request_id"} if table == "skipped" else optional
+        if table in ("batches", "ballots", "migrations"):
+            nullable = optional - {"root", "batch_index"}
+        _create(db, table, row, keys[table], nullable)
+    _create_totals(db)
+    for statement in _ADDITIONS:
+        db.execute(statement)
+
+
+def _create_totals(db: Database) -> None:
+    db.table("nodes").create(
+        {"address": bytes, **dict.fromkeys(NODE_TOTALS, int)},
+        pk="address",
+        not_null={"address", *NODE_TOTALS},
+        defaults=dict.fromkeys(NODE_TOTALS, 0),
+        strict=True,
+    )
+    pair = ("home", "host", "level", "epoch", "count")
+    _create(db, "pairs", pair, ("home", "host", "level", "epoch"), set())
+
+
+_ADDITIONS = (
+    f"ALTER TABLE kudos ADD COLUMN state INTEGER NOT NULL DEFAULT {CLAIMED}",
+    "ALTER TABLE kudos ADD COLUMN decided_block INTEGER",
+    # One index per table finds a block's rows, for rolling back and for checking digests.
+    *(f"CREATE INDEX {table}_by_block ON {table} (block, log_index)" for table in ROWS),
+    "CREATE INDEX migrations_by_home ON migrations (home, block, log_index)",
+    "CREATE INDEX migrations_by_host ON migrations (host, block, log_index)",
+    "CREATE UNIQUE INDEX migrations_by_sequence ON migrations (home, host, seq)",
+    "CREATE INDEX kudos_by_host ON kudos (host, decided_block)",
+    "CREATE INDEX kudos_by_request ON kudos (request_id)",
+    "CREATE INDEX kudos_by_place ON kudos (host, root, batch_index) WHERE level < 3",
+    f"CREATE INDEX kudos_open ON kudos (block, log_index) WHERE state = {CLAIMED}",
+    "CREATE INDEX skipped_by_request ON skipped (request_id)",
+    "CREATE INDEX openings_by_home ON openings (home)",
+    "CREATE INDEX votes_by_validator ON votes (validator, verdict)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+"""In order; PRAGMA user_version counts how many of them a file has had."""
+
+VERSION = len(MIGRATIONS)
+
+
+def migrate(db: Database) -> None:
+    """Brings a file to this version; each migration is committed together with its own record."""
+    (done,) = db.execute("PRAGMA user_version").fetchone()
+    for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
+        with db.atomic():
+            migration(db)
+            db.execute(f"PRAGMA user_version = {number}")

@@ -1,0 +1,261 @@
+"""The indexed copy of the ledger in SQLite, as its one writer sees it; ``ledger.reader`` reads it.
+
+The rows of a block, the roll-ups, the cursor and the block's hash move in one transaction. Each block
+has a digest over its rows that continues the digest of the block before, so that a bit flipped
+anywhere is found by ``verify_digests``, which SQLite's own integrity check would not do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlite_utils import Database
+
+from ledger import schema
+from ledger.changes import Changes, Claim, Settled
+from ledger.digests import block_digest, check_copy
+from ledger.errors import CorruptData
+from ledger.events import RawLog
+from ledger.projection import Projector
+from ledger.rollups import Totals, affected_since, recount
+from ledger.source import ChainHeader, LedgerIdentity
+from ledger.types import Address, BlockHash, BlockNumber, Digest, UnixSeconds, hex_of
+
+BUSY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last block that the copy holds."""
+
+    number: BlockNumber
+    hash: BlockHash
+
+
+class IndexStore:
+    """One open copy, for writing. Use it from one thread at a time."""
+
+    def __init__(self, db: Database, deployment: LedgerIdentity) -> None:
+        self._db = db
+        self._conn = db.conn
+        self._projector = Projector(deployment.domain, deployment.epoch_seconds)
+
+    @classmethod
+    def open(cls, path: Path, deployment: LedgerIdentity) -> IndexStore:
+        """Opens or creates the copy; CorruptData when the file is none, or is of another ledger."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        db = Database(connection)
+        try:
+            db.enable_wal()
+            connection.execute("PRAGMA synchronous = NORMAL")
+            schema.migrate(db)
+            _check_identity(db, path, deployment)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise _unreadable(path, error) from error
+        except CorruptData:
+            connection.close()
+            raise
+        return cls(db, deployment)
+
+    def close(self) -> None:
+        """Closes the file; further calls fail."""
+        self._conn.close()
+
+    def __enter__(self) -> IndexStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def cursor(self) -> Cursor | None:
+        """The last block indexed; None in a copy that is still empty."""
+        row = self._one("SELECT number, hash FROM cursor WHERE number IS NOT NULL")
+        return Cursor(BlockNumber(row[0]), BlockHash(row[1])) if row else None
+
+    def blocks(self) -> int:
+        """How many blocks the copy holds; those far back without logs are not kept."""
+        return int(self._value("SELECT count(*) FROM blocks"))
+
+    def block_at(self, position: int) -> Cursor:
+        """The block at a position, counted from the oldest."""
+        sql = "SELECT number, hash FROM blocks ORDER BY number LIMIT 1 OFFSET ?"
+        row = self._one(sql, position)
+        if row is None:
+            raise IndexError(f"no block at position {position}")
+        return Cursor(BlockNumber(row[0]), BlockHash(row[1]))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Groups whole blocks into one commit; an error takes all of them back."""
+        with self._db.atomic():
+            yield
+
+    def add_block(self, header: ChainHeader, logs: Sequence[RawLog]) -> None:
+        """Takes over one block: rows, roll-ups, digest and cursor, or nothing of it."""
+        with self._db.atomic():
+            rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in schema.ROWS}
+            for log in logs:
+                changes = self._projector.project(log, header.timestamp, self)
+                self._write(changes, header.number)
+                for table, added in changes.rows.items():
+                    rows[table] += added
+            block = (header.number, header.hash, header.parent, header.timestamp, len(logs))
+            digest = block_digest(self._last_digest(), block, rows)
+            self._conn.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)", (*block, digest))
+            self._conn.execute(
+                "UPDATE cursor SET number = ?, hash = ?, timestamp = ?",
+                (header.number, header.hash, header.timestamp),
+            )
+
+    def note_head(self, head: BlockNumber, final: BlockNumber, indexed_at: UnixSeconds) -> None:
+        """Records what the chain said last, and when: the age of the data."""
+        self._conn.execute(
+            "UPDATE cursor SET head = ?, final_number = ?, indexed_at = ?",
+            (head, final, indexed_at),
+        )
+
+    def roll_back(self, ancestor: BlockNumber | None) -> None:
+        """Forgets every block above ``ancestor`` (None: all), as if it had never been."""
+        floor = -1 if ancestor is None else ancestor
+        with self._db.atomic():
+            affected = affected_since(self._conn, floor)
+            self._conn.execute(
+                "UPDATE kudos SET state = ?, decided_block = NULL WHERE kudos_id IN"
+                " (SELECT kudos_id FROM decisions WHERE block > ?)",
+                (schema.CLAIMED, floor),
+            )
+            for table in schema.ROWS:
+                self._conn.execute(f"DELETE FROM {table} WHERE block > ?", (floor,))
+            self._conn.execute("DELETE FROM blocks WHERE number > ?", (floor,))
+            recount(self._conn, affected)
+            self._reset_cursor()
+            self._conn.execute(
+                "UPDATE meta SET value = value + 1 WHERE key = 'reorganisations'",
+            )
+
+    def reorganisations(self) -> int:
+        """How often blocks were taken back."""
+        return int(self._value("SELECT value FROM meta WHERE key = 'reorganisations'"))
+
+    def verify_digests(self) -> list[str]:
+        """Everything in the copy that does not fit its digests or roll-ups, one sentence each."""
+        return check_copy(self._conn)
+
+    # What the projection asks about earlier events (ledger.changes.Context).
+
+    def batch_claims(self, host: Address, root: Digest) -> dict[int, Claim] | None:
+        """The claims of a batch by index; None when there is no such batch."""
+        if self._one("SELECT 1 FROM batches WHERE host = ? AND root = ?", host, root) is None:
+            return None
+        sql = (
+            f"SELECT batch_index, {_CLAIM} FROM kudos"
+            " WHERE host = ? AND root = ? AND level < 3 ORDER BY batch_index"
+        )
+        return {row[0]: Claim(*row[1:]) for row in self._conn.execute(sql, (host, root))}
+
+    def claim(self, kudos_id: Digest) -> Claim | None:
+        """One claim by its id."""
+        row = self._one(f"SELECT {_CLAIM} FROM kudos WHERE kudos_id = ?", kudos_id)
+        return Claim(*row) if row else None
+
+    def settled(self, request_id: Digest) -> Settled | None:
+        """Who a settled request was between, and its RESULT."""
+        sql = "SELECT home, host, result_id FROM migrations WHERE request_id = ?"
+        row = self._one(sql, request_id)
+        return Settled(*row) if row else None
+
+    def _write(self, changes: Changes, block: BlockNumber) -> None:
+        for table, rows in changes.rows.items():
+            self._conn.executemany(_INSERT[table], rows)
+        self._conn.executemany(
+            "UPDATE kudos SET state = ?, decided_block = ? WHERE kudos_id = ?",
+            [(state, block, kudos_id) for kudos_id, state in changes.decided],
+        )
+        nodes: dict[Address, Totals] = {}
+        for (address, column), count in changes.nodes.items():
+            nodes.setdefault(address, Totals()).add(column, count)
+        self._conn.executemany(_ADD_NODE, [(a, *t.values) for a, t in nodes.items()])
+        self._conn.executemany(_ADD_PAIR, [(*key, n) for key, n in changes.pairs.items()])
+
+    def _last_digest(self) -> bytes:
+        row = self._one("SELECT digest FROM blocks ORDER BY number DESC LIMIT 1")
+        return bytes(row[0]) if row else b""
+
+    def _reset_cursor(self) -> None:
+        last = self._one("SELECT number, hash, timestamp FROM blocks ORDER BY number DESC LIMIT 1")
+        number, block_hash, timestamp = last or (None, None, None)
+        self._conn.execute(
+            "UPDATE cursor SET number = ?, hash = ?, timestamp = ?,"
+            " final_number = min(final_number, ?)",
+            (number, block_hash, timestamp, -1 if number is None else number),
+        )
+
+    def _one(self, sql: str, *arguments: object) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._conn.execute(sql, arguments).fetchone()
+        return row
+
+    def _value(self, sql: str) -> str:
+        return str(self._conn.execute(sql).fetchone()[0])
+
+
+_CLAIM = "kudos_id, level, host, home, epoch, state"
+
+
+def _insert(table: str, columns: Iterable[str]) -> str:
+    names = tuple(columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+_INSERT = {table: _insert(table, columns) for table, columns in schema.ROWS.items()}
+_ADD_NODE = (
+    _insert("nodes", ("address", *schema.NODE_TOTALS))
+    + " ON CONFLICT (address) DO UPDATE SET "
+    + ", ".join(f"{column} = {column} + excluded.{column}" for column in schema.NODE_TOTALS)
+)
+_ADD_PAIR = (
+    _insert("pairs", ("home", "host", "level", "epoch", "count"))
+    + " ON CONFLICT (home, host, level, epoch) DO UPDATE SET count = count + excluded.count"
+)
+
+
+def _check_identity(db: Database, path: Path, deployment: LedgerIdentity) -> None:
+    """The first opening binds the file to its ledger; every later one compares."""
+    identity = {"chain_id": str(deployment.chain_id), "contract": hex_of(deployment.contract)}
+    with db.atomic():
+        stored = dict(db.execute("SELECT key, value FROM meta").fetchall())
+        if not stored:
+            first = identity | {"reorganisations": "0"}
+            db.conn.executemany("INSERT INTO meta VALUES (?, ?)", first.items())
+            db.execute(
+                "INSERT INTO cursor (id, head, final_number, indexed_at) VALUES (1, 0, -1, 0)"
+            )
+            return
+    for key, expected in identity.items():
+        if stored.get(key) != expected:
+            raise CorruptData(
+                f"{path} is a copy of another ledger: its {key} is {stored.get(key)},"
+                f" not {expected}.",
+                hint="Use another data directory, or delete the file to rebuild it from the chain.",
+            )
+
+
+def _unreadable(path: Path, error: Exception) -> CorruptData:
+    return CorruptData(
+        f"{path} cannot be read as a copy of the ledger: {error}.",
+        hint="Delete the file: it is rebuilt from the chain.",
+    )

@@ -1,0 +1,192 @@
+"""The home's side of a migration: commits, asks host after host, confirms, and takes the result.
+
+``run`` never raises for what a peer did: it returns either the remote result or the reason why the
+task has to run at home. Sequence number and mark are on disk before the REQUEST leaves.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from canaries.commitment import ORDINARY, PLANTED, Mark, Place, commitment
+from canaries.family import field_of
+from canaries.replay import Replay, parameters_for
+from canaries.schedule import Schedule
+from canaries.vault import Sealed, Vault
+from ledger.assets import Accepted, Confirmed, Request, process_name_field
+from ledger.eip712 import digest
+from ledger.errors import PeerError
+from ledger.keys import signed_by
+from ledger.reasons import Reason
+from ledger.types import Address, Digest, short
+from node import wire
+from node.handshake import Credentials
+from node.inputs import keep
+from node.journal import Journal
+from node.migration import Move, State, step
+from node.placement import RoundRobin
+from node.store import ContentStore, sha256
+from node.task import ResultDescriptor, TaskDescriptor, decode_result, encode_task
+from node.transport import Connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A task that ran at a host: its result, and the contents by SHA-256."""
+
+    request_id: Digest
+    host: Address
+    result: ResultDescriptor
+    contents: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A task that has to run at home, and why."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a home waits, in seconds: for an answer, for the result it waits for, and the
+    deadline it grants."""
+
+    answer: float = 10.0
+    result: float = 120.0
+    deadline: int = 900
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One attempt at one host."""
+
+    connection: Connection
+    request: Request
+    request_id: Digest
+    signature: bytes
+    mark: Mark
+    state: State = State.DRAFT
+
+    def move(self, move: Move) -> None:
+        self.state = step(self.state, move)
+
+
+@dataclass(slots=True)
+class HomeSide:
+    """Sends tasks out. ``hosts()`` are the live connections; ``settled_numbers`` the next number
+    the ledger allows."""
+
+    me: Credentials
+    journal: Journal
+    vault: Vault
+    store: ContentStore
+    schedule: Schedule
+    hosts: Callable[[], Sequence[Connection]]
+    next_sequence: Callable[[Address], int]
+    placement: RoundRobin = field(default_factory=RoundRobin)
+    patience: Patience = field(default_factory=Patience)
+
+    async def run(self, task: TaskDescriptor, process_name: str) -> Remote | Local:
+        """Asks the hosts in turn until one takes the task; its inputs are in the store already."""
+        connections = {connection.peer: connection for connection in self.hosts()}
+        reason = Reason.NO_HOST
+        for host in self.placement.order(list(connections)):
+            try:
+                draft = self._draft(connections[host], task, process_name)
+                answer = await self._ask(draft, task)
+                if answer is not None:
+                    return await self._confirm(draft, task, answer)
+            except PeerError as error:
+                log.warning("%s: %s", short(host), error)
+                reason = Reason.PEER_LOST
+        return Local(reason)
+
+    def _draft(self, connection: Connection, task: TaskDescriptor, name: str) -> _Draft:
+        """Takes a number, draws the mark, signs the REQUEST; number and mark are on disk."""
+        host, now = connection.peer, int(self.me.clock.now())
+        seq = self.journal.take_sequence(host, self.next_sequence(host))
+        mark = self._mark(task)
+        task_digest = keep(self.store, self.journal, task, now)
+        domain = self.me.domain
+        place = Place(domain.chain_id, domain.contract, self.me.key.address, host, seq)
+        request = Request(
+            home=self.me.key.address,
+            host=host,
+            process_id=Digest(self.me.entropy(32)),
+            process_name=process_name_field(name),
+            commitment=Digest(commitment(place, task_digest, mark.hash)),
+            cpu_seconds=task.limits.cpu_seconds,
+            memory_mib=task.limits.memory_mib,
+            output_kib=task.limits.output_kib,
+            seq=seq,
+            result_deadline=now + self.patience.deadline,
+            signed_at=now,
+        )
+        request_id = digest(domain, request)
+        self.vault.put(Sealed(request_id, host, task_digest, mark))
+        signature = self.me.key.sign(domain, request)
+        self.journal.count("requests")
+        return _Draft(connection, request, request_id, signature, mark)
+
+    def _mark(self, task: TaskDescriptor) -> Mark:
+        """An ordinary mark and a canary's look the same from outside: both are a hash with a
+        salt."""
+        salt = self.me.entropy(32)
+        if not self.schedule.next_is_canary():
+            return Mark(ORDINARY, bytes(32), bytes(32), salt)
+        return Mark(PLANTED, field_of(Replay.name), parameters_for(task.toolchain), salt)
+
+    async def _ask(self, draft: _Draft, task: TaskDescriptor) -> wire.Answer | None:
+        """The host's acceptance, or None for a proper rejection; PeerError for anything else."""
+        ask = wire.Ask(draft.request, draft.signature, draft.mark.hash, encode_task(task))
+        draft.move(Move.ASK)
+        reply = await draft.connection.call(ask, self.patience.answer)
+        answer = wire.expect(reply, wire.Answer)
+        asset = answer.rejected or Accepted(draft.request_id, answer.signed_at)
+        host = draft.connection.peer
+        if asset.request_id != draft.request_id:
+            raise PeerError("The answer is to another request.")
+        if not signed_by(self.me.domain, asset, answer.signature, host):
+            raise PeerError("The answer is not signed by the host.")
+        draft.move(Move.REJECT if answer.rejected else Move.ACCEPT)
+        if answer.rejected:
+            self.vault.forget(draft.request_id)
+            return None
+        return answer
+
+    async def _confirm(self, draft: _Draft, task: TaskDescriptor, answer: wire.Answer) -> Remote:
+        """Signs CONFIRMED, sends what the host lacks, and checks what comes back."""
+        accepted = Accepted(draft.request_id, answer.signed_at)
+        acceptance_id = digest(self.me.domain, accepted)
+        confirmed = Confirmed(acceptance_id, max(int(self.me.clock.now()), answer.signed_at))
+        wanted = {file.digest for file in task.inputs} & set(answer.missing)
+        blobs = tuple(self.store.get(blob) for blob in sorted(wanted))
+        signature = self.me.key.sign(self.me.domain, confirmed)
+        message = wire.Confirm(draft.request_id, confirmed, signature, blobs)
+        draft.move(Move.CONFIRM)
+        reply = await draft.connection.call(message, self.patience.result)
+        done = wire.expect(reply, wire.Done)
+        remote = self._check(draft, task, done)
+        draft.move(Move.RESULT)
+        self.journal.count("sent")
+        return remote
+
+    def _check(self, draft: _Draft, task: TaskDescriptor, done: wire.Done) -> Remote:
+        host = draft.connection.peer
+        if done.asset.request_id != draft.request_id:
+            raise PeerError("The result is of another request.")
+        if not signed_by(self.me.domain, done.asset, done.signature, host):
+            raise PeerError("The result is not signed by the host.")
+        result = decode_result(done.result)
+        contents = {sha256(blob): blob for blob in done.blobs}
+        needed = {result.stdout, result.stderr, *(file.digest for file in result.outputs)}
+        if not needed <= contents.keys():
+            raise PeerError("The result came without some of its contents.")
+        if not {file.path for file in result.outputs} <= set(task.outputs):
+            raise PeerError("The result has outputs that nobody asked for.")
+        return Remote(draft.request_id, host, result, contents)

@@ -1,0 +1,268 @@
+"""The host's side of a migration: judges a request, runs the task once it is confirmed, signs the
+result.
+
+Nothing leaves before what it promises is on disk: an answer is claimed in the journal, a rejection
+or a finished migration stands in the outbox, the seal's opening in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from canaries.commitment import Place, commitment, seal
+from ledger.assets import (
+    RESULT_WITHIN_MAX,
+    Accepted,
+    ConfirmedMigration,
+    Kudos,
+    Migration,
+    Rejected,
+    RejectedMigration,
+    Request,
+    Result,
+    process_name_text,
+)
+from ledger.eip712 import digest
+from ledger.errors import PeerError
+from ledger.keys import signed_by
+from ledger.reasons import Reason
+from ledger.types import Address, Digest, Signature, short
+from node import wire
+from node.admission import Evidence, Question, Strategy, Verdict
+from node.handshake import Credentials
+from node.inputs import Runner, keep
+from node.journal import Journal, Seal
+from node.migration import Move, State, step
+from node.store import ContentStore
+from node.task import TaskDescriptor, decode_task, encode_result, result_digest, task_digest
+
+log = logging.getLogger(__name__)
+
+CLOCK_SKEW = 300
+"""Seconds by which two nodes' clocks may differ."""
+
+
+class Outbox(Protocol):
+    """What the host needs of ``ledger.outbox``."""
+
+    def append_migration(self, migration: Migration) -> None: ...
+
+    def append_canary(self, claim: CanaryAnswer) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryAnswer:
+    """What a K3 claim needs and only the host has: the home's opening and how its own seal
+    opens."""
+
+    kudos_id: Digest
+    request_id: Digest
+    opening: wire.Open
+    answer: Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Lending:
+    """How much this host lends: tasks at once, tasks waiting, and the most that one task may ask
+    for."""
+
+    slots: int = 1
+    waiting: int = 32
+    cpu_seconds: int = 600
+    memory_mib: int = 4_096
+    output_kib: int = 256 * 1_024
+
+
+@dataclass(slots=True)
+class _Running:
+    """One migration between ACCEPTED and RESULT."""
+
+    request: Request
+    request_id: Digest
+    accepted: Accepted
+    task: TaskDescriptor
+    state: State = State.ACCEPTED
+
+
+@dataclass(slots=True)
+class HostSide:
+    """Serves Ask, Confirm and Open. ``evidence(home)`` reads the local ledger; ``lends`` bounds
+    what is taken on."""
+
+    me: Credentials
+    journal: Journal
+    outbox: Outbox
+    store: ContentStore
+    runner: Runner
+    strategy: Strategy
+    toolchain: str
+    evidence: Callable[[Address], Evidence | None]
+    sequence_used: Callable[[Address, int], bool]
+    lends: Lending = field(default_factory=Lending)
+    asked: int = 0
+    _running: dict[Digest, _Running] = field(default_factory=dict)
+    _slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.lends.slots)
+
+    @property
+    def load(self) -> int:
+        """Tasks taken on and not finished."""
+        return len(self._running)
+
+    async def ask(self, peer: Address, message: wire.Ask) -> wire.Answer:
+        """Checks a signed REQUEST, asks the strategy, and answers once."""
+        request = message.request
+        task = self._check_request(peer, message)
+        request_id = digest(self.me.domain, request)
+        verdict = self._judge(request, task)
+        state = step(step(State.DRAFT, Move.ASK), Move.ACCEPT if verdict.accept else Move.REJECT)
+        if not self.journal.claim_answer(request.home, request.seq, request_id):
+            raise PeerError("This sequence number was answered before.")
+        said = (state.value, verdict.reason.name, dict(verdict.numbers))
+        log.info("%s from %s: %s, %s %s", short(request_id), short(peer), *said)
+        if not verdict.accept:
+            return self._reject(message, request_id, verdict.reason)
+        accepted = Accepted(request_id, self._now())
+        self._running[request_id] = _Running(request, request_id, accepted, task)
+        missing = tuple(sorted({f.digest for f in task.inputs if not self.store.has(f.digest)}))
+        return wire.Answer(
+            accepted.signed_at, self.me.key.sign(self.me.domain, accepted), missing=missing
+        )
+
+    async def confirm(self, peer: Address, message: wire.Confirm) -> wire.Done:
+        """Checks CONFIRMED, stores the inputs, runs the task and signs its RESULT."""
+        running = self._running.get(Digest(message.request_id))
+        if running is None or running.request.home != peer:
+            raise PeerError("There is no accepted request of yours with this id.")
+        if message.confirmed.acceptance_id != digest(self.me.domain, running.accepted):
+            raise PeerError("CONFIRMED names another acceptance.")
+        if not signed_by(self.me.domain, message.confirmed, message.signature, peer):
+            raise PeerError("CONFIRMED is not signed by its home.")
+        running.state = step(running.state, Move.CONFIRM)
+        try:
+            for blob in message.blobs:
+                self.store.put(blob)
+            return await self._run(running, message)
+        except BaseException:
+            running.state = step(running.state, Move.LOSE)
+            raise
+        finally:
+            del self._running[running.request_id]
+
+    async def open(self, peer: Address, message: wire.Open) -> wire.Ack:
+        """Puts the home's opening of a canary into the outbox: the claim for K3."""
+        opened = message.opened
+        if not signed_by(self.me.domain, opened, message.signature, peer):
+            raise PeerError("CANARY_OPENED is not signed by its home.")
+        answer = self.journal.seal(opened.request_id)
+        if answer is None or answer.task_digest != opened.task_digest:
+            raise PeerError("There is no result of that task here.")
+        claim = Kudos(3, opened.result_id, answer.result_digest, answer.salt)
+        kudos_id = digest(self.me.domain, claim)
+        self.outbox.append_canary(CanaryAnswer(kudos_id, opened.request_id, message, answer))
+        return wire.Ack()
+
+    def drop(self, peer: Address) -> None:
+        """Forgets acceptances that a vanished home never confirmed."""
+        gone = [
+            key
+            for key, running in self._running.items()
+            if running.request.home == peer and running.state is State.ACCEPTED
+        ]
+        for key in gone:
+            del self._running[key]
+
+    def _check_request(self, peer: Address, message: wire.Ask) -> TaskDescriptor:
+        request, now = message.request, self._now()
+        if request.home != peer or request.host != self.me.key.address or peer == request.host:
+            raise PeerError("REQUEST names other parties than this connection has.")
+        if not signed_by(self.me.domain, request, message.signature, peer):
+            raise PeerError("REQUEST is not signed by its home.")
+        if abs(request.signed_at - now) > CLOCK_SKEW:
+            raise PeerError("REQUEST was not signed just now; check both clocks.")
+        if not now < request.result_deadline <= request.signed_at + RESULT_WITHIN_MAX:
+            raise PeerError("The result deadline is out of bounds.")
+        task = decode_task(message.task)
+        place = Place(
+            self.me.domain.chain_id, self.me.domain.contract, peer, request.host, request.seq
+        )
+        if commitment(place, task_digest(task), message.mark_hash) != request.commitment:
+            raise PeerError("The commitment does not cover this task.")
+        asked = (request.cpu_seconds, request.memory_mib, request.output_kib)
+        limits = task.limits
+        if asked != (limits.cpu_seconds, limits.memory_mib, limits.output_kib):
+            raise PeerError("REQUEST states other limits than the task.")
+        if self.sequence_used(request.home, request.seq):
+            raise PeerError("This sequence number was settled before.")
+        return task
+
+    def _judge(self, request: Request, task: TaskDescriptor) -> Verdict:
+        """The machine's own bounds first, then the strategy."""
+        question = Question(
+            request.home,
+            request.host,
+            process_name_text(request.process_name),
+            self.evidence(request.home),
+            self.asked,
+        )
+        own = self._own_reason(task)
+        verdict = self.strategy.decide(question)
+        if own is not None:
+            return replace(verdict, accept=False, reason=own)
+        self.asked += 1
+        return verdict
+
+    def _own_reason(self, task: TaskDescriptor) -> Reason | None:
+        limits, lends = task.limits, self.lends
+        if task.toolchain != self.toolchain:
+            return Reason.TOOLCHAIN
+        if (
+            limits.cpu_seconds > lends.cpu_seconds
+            or limits.memory_mib > lends.memory_mib
+            or limits.output_kib > lends.output_kib
+        ):
+            return Reason.LIMITS
+        return Reason.CAPACITY if self.load >= lends.slots + lends.waiting else None
+
+    def _reject(self, message: wire.Ask, request_id: Digest, reason: Reason) -> wire.Answer:
+        rejected = Rejected(request_id, reason, self._now())
+        signature = self.me.key.sign(self.me.domain, rejected)
+        home_signature = Signature(message.signature)
+        self.outbox.append_migration(RejectedMigration(message.request, rejected, home_signature))
+        return wire.Answer(rejected.signed_at, signature, rejected=rejected)
+
+    async def _run(self, running: _Running, message: wire.Confirm) -> wire.Done:
+        request, request_id = running.request, running.request_id
+        async with self._slots:
+            left = request.result_deadline - self.me.clock.now()
+            if left <= 0:
+                raise PeerError("The result deadline passed while the task waited.")
+            execution = await self.runner.run(running.task, self.store, timeout=left)
+        if execution.killed:
+            raise PeerError(f"The task was stopped at its limit: {execution.killed}.")
+        result = execution.result()
+        blobs = (execution.stdout, execution.stderr, *(out.data for out in execution.outputs))
+        task = keep(self.store, self.journal, running.task, self.me.clock.now())
+        answer = Seal(task, Digest(result_digest(result)), Digest(self.me.entropy(32)))
+        sealed = seal(answer.result_digest, answer.salt, request.host, request_id)
+        asset = Result(request_id, Digest(sealed), self._now())
+        running.state = step(running.state, Move.RESULT)
+        # The seal's opening first: an outbox entry without it could never become a K3.
+        self.journal.put_seal(request_id, answer)
+        self.outbox.append_migration(
+            ConfirmedMigration(
+                request, running.accepted, message.confirmed, asset, Signature(message.signature)
+            )
+        )
+        self.journal.count("hosted")
+        signature = self.me.key.sign(self.me.domain, asset)
+        return wire.Done(encode_result(result), blobs, asset, signature)
+
+    def _now(self) -> int:
+        return int(self.me.clock.now())

@@ -1,0 +1,142 @@
+"""What a node must remember over a crash, beside the outbox: answers it gave, seals it set, numbers
+it used.
+
+Everything here is on disk before the peer learns of it, so that a node killed at any point neither
+answers a request in two ways nor uses a sequence number twice, and can open every seal that it set.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.types import Address, Digest
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    home BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    request_id BLOB NOT NULL,
+    PRIMARY KEY (home, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seals (
+    request_id BLOB PRIMARY KEY,
+    task_digest BLOB NOT NULL,
+    result_digest BLOB NOT NULL,
+    salt BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tasks (
+    task_digest BLOB PRIMARY KEY,
+    descriptor BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sequences (
+    host BLOB PRIMARY KEY,
+    next INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """How a RESULT of ours opens."""
+
+    task_digest: Digest
+    result_digest: Digest
+    salt: Digest
+
+
+class Journal:
+    """One node's memory. Safe to use from several threads of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_SCHEMA)
+
+    def claim_answer(self, home: Address, seq: int, request_id: Digest) -> bool:
+        """Takes the one answer that (home, seq) gets; False when it was taken before."""
+        with self._transaction() as db:
+            cursor = db.execute(
+                "INSERT OR IGNORE INTO answers (home, seq, request_id) VALUES (?, ?, ?)",
+                (home, seq, request_id),
+            )
+            return cursor.rowcount == 1
+
+    def put_seal(self, request_id: Digest, seal: Seal) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO seals (request_id, task_digest, result_digest, salt)"
+                " VALUES (?, ?, ?, ?)",
+                (request_id, seal.task_digest, seal.result_digest, seal.salt),
+            )
+
+    def seal(self, request_id: Digest) -> Seal | None:
+        row = self._row(
+            "SELECT task_digest, result_digest, salt FROM seals WHERE request_id = ?", request_id
+        )
+        return Seal(Digest(row[0]), Digest(row[1]), Digest(row[2])) if row else None
+
+    def put_task(self, task_digest: Digest, descriptor: bytes) -> None:
+        """Where the content store has a task's descriptor (SHA-256)."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?)", (task_digest, descriptor))
+
+    def task(self, task_digest: Digest) -> bytes | None:
+        row = self._row("SELECT descriptor FROM tasks WHERE task_digest = ?", task_digest)
+        return row[0] if row else None
+
+    def take_sequence(self, host: Address, at_least: int) -> int:
+        """The next number towards this host, never below ``at_least`` and never given before."""
+        with self._transaction() as db:
+            row = db.execute("SELECT next FROM sequences WHERE host = ?", (host,)).fetchone()
+            seq = max(at_least, row[0] if row else 0)
+            db.execute(
+                "INSERT INTO sequences (host, next) VALUES (?, ?)"
+                " ON CONFLICT (host) DO UPDATE SET next = excluded.next",
+                (host, seq + 1),
+            )
+            return seq
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Adds to a counter that outlives the process."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO counters (name, value) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                (name, by),
+            )
+
+    def counters(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._db.execute("SELECT name, value FROM counters"))
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _row(self, query: str, *values: object) -> tuple[bytes, ...] | None:
+        with self._lock:
+            row: tuple[bytes, ...] | None = self._db.execute(query, values).fetchone()
+            return row

@@ -1,0 +1,168 @@
+"""What nodes say to each other: msgpack in length-prefixed frames. Bytes in, messages out; no
+sockets here.
+
+    frame = length:4, big-endian | msgpack of [id, message]
+
+A request's id is chosen by its sender and comes back on the reply. The dialogue of a migration:
+
+    home: Ask ─────▶ host: Answer (accepted, which blobs are missing | rejected)
+    home: Confirm ─▶ host: Done   (result, outputs, signed RESULT)
+    home: Open ────▶ host: Ack    (after the RESULT is settled)
+    validator: Fetch ─▶ home or host: Inputs
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from ledger.assets import (
+    CanaryOpened,
+    Confirmed,
+    Rejected,
+    Request,
+    Result,
+    TransportKey,
+)
+from ledger.errors import PeerError
+
+MAX_FRAME = 256 << 20
+"""Bytes; a task whose inputs or outputs exceed this is run at home."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    pass
+
+
+class Hello(_Message, frozen=True):
+    """The server's first word: its ledger identity, bound to the certificate of this connection."""
+
+    address: bytes
+    key: TransportKey
+    signature: bytes
+    nonce: bytes
+
+
+class Login(_Message, frozen=True):
+    """The client's first word: its ledger identity, proved for this certificate and nonce."""
+
+    address: bytes
+    signature: bytes
+
+
+class Welcome(_Message, frozen=True):
+    """The server has checked the login; requests may follow."""
+
+
+class Ask(_Message, frozen=True):
+    """A signed REQUEST with the task's canonical descriptor and the hash of the mark."""
+
+    request: Request
+    signature: bytes
+    mark_hash: bytes
+    task: bytes
+
+
+class Answer(_Message, frozen=True):
+    """ACCEPTED at ``signed_at`` with the digests of missing blobs, or ``rejected``; signed either
+    way."""
+
+    signed_at: int
+    signature: bytes
+    rejected: Rejected | None = None
+    missing: tuple[bytes, ...] = ()
+
+
+class Confirm(_Message, frozen=True):
+    """The signed CONFIRMED, and the blobs that the host asked for."""
+
+    request_id: bytes
+    confirmed: Confirmed
+    signature: bytes
+    blobs: tuple[bytes, ...]
+
+
+class Done(_Message, frozen=True):
+    """The canonical result descriptor, its blobs, and the signed RESULT."""
+
+    result: bytes
+    blobs: tuple[bytes, ...]
+    asset: Result
+    signature: bytes
+
+
+class Open(_Message, frozen=True):
+    """The signed CANARY_OPENED of a settled request."""
+
+    opened: CanaryOpened
+    signature: bytes
+
+
+class Ack(_Message, frozen=True):
+    """What came before this is on disk here."""
+
+
+class Fetch(_Message, frozen=True):
+    """A validator asks for everything that a task needs."""
+
+    task_digest: bytes
+
+
+class Inputs(_Message, frozen=True):
+    """The canonical descriptor and its input blobs."""
+
+    task: bytes
+    blobs: tuple[bytes, ...]
+
+
+class Fault(_Message, frozen=True):
+    """The request could not be served; ``text`` names whose fault it is and nothing secret."""
+
+    text: str
+
+
+Message = (
+    Hello | Login | Welcome | Ask | Answer | Confirm | Done | Open | Ack | Fetch | Inputs | Fault
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[tuple[int, Message]] = msgspec.msgpack.Decoder(
+    tuple[int, Message], strict=True
+)
+
+
+def encode(identifier: int, message: Message) -> bytes:
+    """One frame; PeerError when the message is larger than a frame may be."""
+    body: bytes = _encoder.encode((identifier, message))
+    if len(body) > MAX_FRAME:
+        raise PeerError(f"A message of {len(body)} bytes is over the limit of {MAX_FRAME}.")
+    return len(body).to_bytes(4, "big") + body
+
+
+def decode(body: bytes) -> tuple[int, Message]:
+    """The message of a frame without its length; PeerError when it is none of ours."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise PeerError(f"The peer sent something that is no message: {error}.") from error
+
+
+def frame_length(prefix: bytes) -> int:
+    """The length in a frame's first four bytes; PeerError over the limit."""
+    length = int.from_bytes(prefix, "big")
+    if length > MAX_FRAME:
+        raise PeerError(f"A frame of {length} bytes is over the limit of {MAX_FRAME}.")
+    return length
+
+
+Expected = TypeVar("Expected", bound=_Message)
+
+
+def expect(message: Message, kind: type[Expected]) -> Expected:
+    """The message if it is of this kind; PeerError with the peer's own words for a Fault."""
+    if isinstance(message, kind):
+        return message
+    if isinstance(message, Fault):
+        raise PeerError(f"The peer could not do it: {message.text}")
+    raise PeerError(f"The peer answered {type(message).__name__} where {kind.__name__} was due.")

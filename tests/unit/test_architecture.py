@@ -1,0 +1,216 @@
+"""The layout rules, read off the syntax trees: who may import whom, and who may touch the world.
+
+Whoever adds a module that needs an exception adds it to the tables below, with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("ledger", "node", "canaries")
+
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "ledger": frozenset({"ledger"}),
+    "canaries": frozenset({"canaries"}),
+    "node": frozenset({"node", "ledger", "canaries"}),
+}
+
+# Pure modules: values in, values out. Time and randomness come in as arguments.
+PURE = (
+    "canaries.commitment",
+    "canaries.family",
+    "canaries.schedule",
+    "ledger.assets",
+    "ledger.eip712",
+    "ledger.errors",
+    "ledger.merkle",
+    "ledger.reasons",
+    "ledger.record",
+    "ledger.tally",
+    "ledger.types",
+    "node.admission",
+    "node.compile_command",
+    "node.migration",
+    "node.placement",
+    "node.task",
+    "node.wire",
+)
+IMPURE = frozenset(
+    {"asyncio", "logging", "os", "random", "socket", "sqlite3", "subprocess", "time", "web3"}
+)
+
+# What reaches outside, and the few modules that may.
+JSON_RPC = frozenset({"ledger.rpc"})
+SQLITE = frozenset({"ledger.store", "node.store"})
+PROCESSES = frozenset({"ledger.compile", "node.sandbox"})
+
+# The module that runs tasks, and all that it draws in, must not be able to see answers.
+BLIND = ("node.sandbox",)
+
+MAX_LINES = 300
+# Longer modules, each with the reason why splitting it would make it worse.
+LONGER: Mapping[str, str] = {}
+
+
+@cache
+def modules() -> Mapping[str, Path]:
+    """Every module of the three packages by its dotted name."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(modules()[module].read_text("utf-8"))
+
+
+def resolve(module: str, node: ast.ImportFrom) -> str:
+    """The absolute name that a ``from ... import`` starts from."""
+    if node.level == 0:
+        return node.module or ""
+    parts = module.split(".")
+    # Inside a package's __init__ the first dot is the package itself.
+    drop = node.level - (modules()[module].name == "__init__.py")
+    parts = parts[: len(parts) - drop]
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def imports_in(module: str, root: ast.AST) -> Iterator[str]:
+    for node in ast.walk(root):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve(module, node)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in DYNAMIC:
+            yield from (str(name.value) for name in node.args if isinstance(name, ast.Constant))
+
+
+DYNAMIC = frozenset({"__import__", "import_module", "importlib.import_module"})
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Every dotted name that a module imports, anywhere in its text."""
+    return frozenset(imports_in(module, tree(module)))
+
+
+def tops(module: str) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in imports(module))
+
+
+def attributes(module: str) -> frozenset[str]:
+    """Dotted expressions such as ``asyncio.create_subprocess_exec``, as written."""
+    found = (node for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute))
+    return frozenset(ast.unparse(node) for node in found)
+
+
+def reachable(module: str, package: str) -> frozenset[str]:
+    """The modules of ``package`` that importing ``module`` draws in, itself included."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        # Importing a.b runs a/__init__.py as well.
+        parents = {current.rpartition(".")[0]} - {""}
+        waiting += [
+            name
+            for name in imports(current) | parents
+            if name in modules() and name.partition(".")[0] == package
+        ]
+    return frozenset(seen)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {name.partition(".")[0] for name in modules()} == set(PACKAGES)
+    assert len(modules()) > len(PACKAGES)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_packages_import_only_downwards(module: str) -> None:
+    ours = tops(module) & frozenset(PACKAGES)
+    assert ours <= MAY_IMPORT[module.partition(".")[0]]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_module_imports_the_tests(module: str) -> None:
+    assert not tops(module) & {"tests", "tools", "benchmarks"}
+
+
+LISTED = sorted({*PURE, *JSON_RPC, *SQLITE, *PROCESSES, *BLIND, *LONGER})
+
+
+@pytest.mark.parametrize("module", LISTED)
+def test_a_listed_module_exists(module: str) -> None:
+    assert module in modules(), f"{module} is gone: correct the tables of this test"
+
+
+@pytest.mark.parametrize("module", [name for name in PURE if name in modules()])
+def test_pure_modules_touch_nothing(module: str) -> None:
+    assert not tops(module) & IMPURE
+
+
+@pytest.mark.parametrize("module", [name for name in BLIND if name in modules()])
+def test_what_runs_tasks_cannot_see_answers(module: str) -> None:
+    seeing = {name for name in reachable(module, "node") if "canaries" in tops(name)}
+    assert not seeing
+
+
+def speaks_json_rpc(module: str) -> bool:
+    web3 = {name for name in imports(module) if name.partition(".")[0] == "web3"}
+    literals = (node for node in ast.walk(tree(module)) if isinstance(node, ast.Constant))
+    methods = {node.value for node in literals if isinstance(node.value, str)}
+    return bool(web3) or any(name.startswith(("eth_", "anvil_", "evm_")) for name in methods)
+
+
+def uses_sqlite(module: str) -> bool:
+    return bool(tops(module) & {"sqlite3", "sqlite_utils"})
+
+
+def starts_processes(module: str) -> bool:
+    os_calls = {"os.system", "os.popen", "os.fork", "os.posix_spawn"}
+    used = attributes(module)
+    return (
+        bool(tops(module) & {"subprocess", "multiprocessing", "pty"})
+        or bool(used & os_calls)
+        or any(name.startswith(("os.exec", "os.spawn")) for name in used)
+        or any("create_subprocess" in name for name in used | imports(module))
+        or any(name.endswith((".subprocess_exec", ".subprocess_shell")) for name in used)
+    )
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - JSON_RPC))
+def test_one_module_speaks_json_rpc(module: str) -> None:
+    assert not speaks_json_rpc(module)
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - SQLITE))
+def test_few_modules_speak_sqlite(module: str) -> None:
+    assert not uses_sqlite(module)
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - PROCESSES))
+def test_few_modules_start_processes(module: str) -> None:
+    assert not starts_processes(module)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_modules_stay_short(module: str) -> None:
+    length = len(modules()[module].read_text("utf-8").splitlines())
+    if module in LONGER:
+        assert length > MAX_LINES, f"{module} is short again: take it off the list"
+    else:
+        assert length <= MAX_LINES

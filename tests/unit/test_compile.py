@@ -1,0 +1,78 @@
+"""The contract build without a compiler: what counts as stale, what counts as an error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import compile as build
+from ledger.errors import SetupError, UsageError
+
+
+def lay_out(root: Path) -> None:
+    for name in ("A.sol", "types/t.json", "test/A.t.sol"):
+        path = root / "contracts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, "utf-8")
+
+
+def test_contracts_are_read_and_their_tests_are_not(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    assert build.read_sources(tmp_path) == {"contracts/A.sol": "A.sol"}
+
+
+def test_a_directory_without_contracts_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--root"):
+        build.read_sources(tmp_path)
+
+
+def test_a_missing_compiler_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="make setup"):
+        build.compile_sources({"A.sol": ""}, tmp_path / "solc")
+
+
+def test_a_compiler_that_does_not_start_says_what_to_do(tmp_path: Path) -> None:
+    broken = tmp_path / "solc"
+    broken.write_text("#!/bin/sh\nexit 127\n", "utf-8")
+    broken.chmod(0o755)
+    with pytest.raises(SetupError, match="cannot be started"):
+        build.compile_sources({"A.sol": ""}, broken)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hits"),
+    [({}, 0), ({"A.sol": {"C": {}}, "B.sol": {"C": {}}}, 2), ({"A.sol": {"D": {}}}, 0)],
+)
+def test_a_contract_is_there_exactly_once(answer: dict[str, Any], hits: int) -> None:
+    with pytest.raises(build.ContractError, match=f"{hits} contracts are called C"):
+        build.find_contract({"contracts": answer}, "C")
+
+
+def test_the_digest_depends_on_names_and_contents() -> None:
+    digests = {build.digest_sources(s) for s in ({"a": "b"}, {"a": "c"}, {"b": "b"}, {"ab": ""})}
+    assert len(digests) == 4
+
+
+def test_writing_touches_only_what_differs(tmp_path: Path) -> None:
+    built = {"A.json": "1", "B.json": "2"}
+    assert build.write(built, tmp_path / "new") == ["A.json", "B.json"]
+    assert build.stale(built, tmp_path / "new") == []
+    (tmp_path / "new" / "A.json").write_text("0", "utf-8")
+    assert build.write(built, tmp_path / "new") == ["A.json"]
+
+
+def test_check_fails_on_stale_artifacts_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "build_artifact", lambda *_: json.dumps({"abi": []}))
+    lay_out(tmp_path)
+    target = tmp_path / "artifacts"
+    with pytest.raises(build.ContractError, match="make contracts"):
+        build.run(tmp_path, target, check=True)
+    assert not target.exists()
+    assert "KudosLedger.json" in build.run(tmp_path, target, check=False)
+    assert build.run(tmp_path, target, check=True) == "The artifacts are what the contracts give."
+    assert (target / "t.json").read_text("utf-8") == "types/t.json"
