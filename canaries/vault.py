@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS marks (
     family BLOB NOT NULL,
     parameters BLOB NOT NULL,
     salt BLOB NOT NULL,
+    result_id BLOB,
     opened_at INTEGER,
     opening_signature BLOB,
     delivered INTEGER NOT NULL DEFAULT 0
@@ -51,9 +52,11 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A signed opening: Unix seconds and the home's signature of CANARY_OPENED."""
+    """A signed opening: the RESULT it follows, Unix seconds, the home's signature of
+    CANARY_OPENED."""
 
     sealed: Sealed
+    result_id: bytes
     opened_at: int
     signature: bytes
 
@@ -93,13 +96,15 @@ class Vault:
         rows = self._select("request_id = ? AND kind = 1 AND opened_at IS NULL", (request_id,))
         return _sealed(rows[0]) if rows else None
 
-    def open(self, request_id: bytes, opened_at: int, signature: bytes) -> Opening:
+    def open(
+        self, request_id: bytes, result_id: bytes, opened_at: int, signature: bytes
+    ) -> Opening:
         """Fixes the one opening of a request; the first one stands if there is one already."""
         with self._transaction() as db:
             db.execute(
-                "UPDATE marks SET opened_at = ?, opening_signature = ?"
+                "UPDATE marks SET result_id = ?, opened_at = ?, opening_signature = ?"
                 " WHERE request_id = ? AND kind = 1 AND opened_at IS NULL",
-                (opened_at, signature, request_id),
+                (result_id, opened_at, signature, request_id),
             )
         rows = self._select("request_id = ? AND opened_at IS NOT NULL", (request_id,))
         if not rows:
@@ -141,8 +146,8 @@ class Vault:
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
         query = (
-            "SELECT request_id, host, task_digest, kind, family, parameters, salt, opened_at,"
-            f" opening_signature FROM marks WHERE {where}"
+            "SELECT request_id, host, task_digest, kind, family, parameters, salt, result_id,"
+            f" opened_at, opening_signature FROM marks WHERE {where}"
         )
         with self._lock:
             return self._db.execute(query, values).fetchall()
@@ -155,7 +160,7 @@ def _sealed(row: tuple[object, ...]) -> Sealed:
 
 
 def _opening(row: tuple[object, ...]) -> Opening:
-    return Opening(_sealed(row), int(str(row[7])), _bytes(row[8]))
+    return Opening(_sealed(row), _bytes(row[7]), int(str(row[8])), _bytes(row[9]))
 
 
 def _bytes(value: object) -> bytes:

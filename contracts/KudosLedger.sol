@@ -62,7 +62,11 @@ contract KudosLedger is Voting {
         returns (bytes32 root)
     {
         bytes32 separator = domainSeparator();
-        if (!_speaksFor(host, Assets.batch(separator, host, keccak256(packed)), hostSignature)) revert NotTheHost();
+        // The content is hashed only for a relayer: it is most of the batch's bytes.
+        if (
+            msg.sender != host
+                && !Signatures.isBy(host, Assets.batch(separator, host, keccak256(packed)), hostSignature)
+        ) revert NotTheHost();
         (uint256 n, uint256 confirmed) = PackedBatch.header(packed);
         Settlement memory work = _begin(separator, host, n);
         _settleGroups(work, packed, n, confirmed);
@@ -115,10 +119,6 @@ contract KudosLedger is Voting {
     /// @dev Every time that the contract compares with comes from here.
     function _time() internal view virtual returns (uint256) {
         return block.timestamp;
-    }
-
-    function _speaksFor(address host, bytes32 digest, bytes calldata signature) private view returns (bool) {
-        return msg.sender == host || Signatures.isBy(host, digest, signature);
     }
 
     function _begin(bytes32 separator, address host, uint256 n) private view returns (Settlement memory work) {
@@ -195,7 +195,7 @@ contract KudosLedger is Voting {
     ) private {
         mapping(uint256 => uint256) storage words = _sequences[work.request.home][work.request.host];
         Sequences.reset(work.sequences);
-        for (uint256 end = index + count; index < end; ++index) {
+        for (uint256 end = index + count; index < end;) {
             (uint256 reason, bytes32 resultId) = _checkConfirmed(work, words, packed, offset);
             if (reason == Reasons.NONE) {
                 Sequences.use(work.sequences, work.request.seq);
@@ -205,7 +205,10 @@ contract KudosLedger is Voting {
             } else {
                 _skip(work, index, reason);
             }
-            offset += PackedBatch.CONFIRMED_BYTES;
+            unchecked {
+                offset += PackedBatch.CONFIRMED_BYTES;
+                ++index;
+            }
         }
         Sequences.flush(work.sequences, words);
     }
@@ -216,24 +219,31 @@ contract KudosLedger is Voting {
         bytes calldata packed,
         uint256 offset
     ) private returns (uint256 reason, bytes32 resultId) {
-        uint256 numbers = PackedBatch.confirmedNumbers(packed, offset);
-        reason = _checkTimes(work, packed, offset, numbers);
+        Request memory request = work.request;
+        (uint256 numbers, bytes32 seal, bytes32 r, bytes32 vs) = PackedBatch.readConfirmed(packed, offset);
+        PackedBatch.readRequest(packed, offset, numbers, request);
+        reason = _checkTimes(work.time, request);
         if (reason != Reasons.NONE) return (reason, 0);
         uint256 acceptedAfter = PackedBatch.acceptedAfter(numbers);
         uint256 confirmedAfter = PackedBatch.confirmedAfter(numbers);
         uint256 resultAfter = PackedBatch.resultAfter(numbers);
         if (acceptedAfter > confirmedAfter || confirmedAfter > resultAfter) return (Reasons.BAD_ORDER, 0);
-        Request memory request = work.request;
         if (Sequences.seek(work.sequences, words, request.seq)) return (Reasons.SEQUENCE_USED, 0);
 
-        bytes32 requestId = Assets.request(work.separator, request);
+        bytes32 confirmedId;
+        // Times of 32 bits and spans of 24 do not overflow.
+        unchecked {
+            (confirmedId, resultId) = Assets.confirmedAndResult(
+                work.separator,
+                Assets.request(work.separator, request),
+                seal,
+                request.signedAt + acceptedAfter,
+                request.signedAt + confirmedAfter,
+                request.signedAt + resultAfter
+            );
+        }
         // The home's one signature covers the acceptance, and through its id the request.
-        bytes32 acceptanceId = Assets.accepted(work.separator, requestId, request.signedAt + acceptedAfter);
-        bytes32 confirmedId = Assets.confirmed(work.separator, acceptanceId, request.signedAt + confirmedAfter);
-        (bytes32 r, bytes32 vs) = PackedBatch.confirmedSignature(packed, offset);
         if (!Signatures.isBy(request.home, confirmedId, r, vs)) return (Reasons.BAD_SIGNATURE, 0);
-        bytes32 seal = PackedBatch.seal(packed, offset);
-        resultId = Assets.result(work.separator, requestId, seal, request.signedAt + resultAfter);
     }
 
     /// @dev Settles the REJECTED records of one group, which start at `offset`.
@@ -266,33 +276,31 @@ contract KudosLedger is Voting {
         bytes calldata packed,
         uint256 offset
     ) private returns (uint256 reason, bytes32 rejectedId) {
-        uint256 numbers = PackedBatch.rejectedNumbers(packed, offset);
-        reason = _checkTimes(work, packed, offset, numbers);
-        if (reason != Reasons.NONE) return (reason, 0);
         Request memory request = work.request;
+        (uint256 numbers, bytes32 r, bytes32 vs) = PackedBatch.readRejected(packed, offset);
+        PackedBatch.readRequest(packed, offset, numbers, request);
+        reason = _checkTimes(work.time, request);
+        if (reason != Reasons.NONE) return (reason, 0);
         if (Sequences.seek(work.sequences, words, request.seq)) return (Reasons.SEQUENCE_USED, 0);
 
         bytes32 requestId = Assets.request(work.separator, request);
-        (bytes32 r, bytes32 vs) = PackedBatch.rejectedSignature(packed, offset);
         if (!Signatures.isBy(request.home, requestId, r, vs)) return (Reasons.BAD_SIGNATURE, 0);
         uint256 rejectedAt = request.signedAt + PackedBatch.rejectedAfter(numbers);
         rejectedId = Assets.rejected(work.separator, requestId, PackedBatch.rejectionReason(numbers), rejectedAt);
     }
 
-    /// @dev Reads the record's REQUEST, and checks what chain time has to say about it.
-    function _checkTimes(Settlement memory work, bytes calldata packed, uint256 offset, uint256 numbers)
-        private
-        pure
-        returns (uint256)
-    {
-        Request memory request = work.request;
-        PackedBatch.readRequest(packed, offset, numbers, request);
-        uint256 allowed = PackedBatch.deadlineAfter(numbers);
-        if (
-            allowed == 0 || allowed > MAX_RESULT_SECONDS || request.signedAt > work.time + MAX_SECONDS_AHEAD
-                || request.resultDeadline > work.time + MAX_RESULT_SECONDS
-        ) return Reasons.BAD_DEADLINE;
-        if (work.time > request.resultDeadline + SETTLEMENT_WINDOW) return Reasons.EXPIRED;
+    /// @dev What chain time has to say about a REQUEST.
+    function _checkTimes(uint256 time, Request memory request) private pure returns (uint256) {
+        uint256 signedAt = request.signedAt;
+        uint256 deadline = request.resultDeadline;
+        // Times of 32 bits and constants do not overflow, and a deadline is never before its request.
+        unchecked {
+            if (
+                deadline == signedAt || deadline - signedAt > MAX_RESULT_SECONDS
+                    || signedAt > time + MAX_SECONDS_AHEAD || deadline > time + MAX_RESULT_SECONDS
+            ) return Reasons.BAD_DEADLINE;
+            if (time > deadline + SETTLEMENT_WINDOW) return Reasons.EXPIRED;
+        }
         return Reasons.NONE;
     }
 
@@ -317,16 +325,17 @@ contract KudosLedger is Voting {
         bytes32 resultId = Assets.result(separator, requestId, claim.seal, claim.resultSignedAt);
         // One RESULT has one Kudos: its seal can be opened by one digest and one salt only.
         bytes32 kudosId = Assets.canaryKudos(separator, resultId, claim.resultDigest, claim.sealSalt);
-        if (!_speaksFor(claim.request.host, kudosId, claim.hostSignature)) return Reasons.NOT_AUTHORISED;
+        address host = claim.request.host;
+        if (msg.sender != host && !Signatures.isBy(host, kudosId, claim.hostSignature)) return Reasons.NOT_AUTHORISED;
         reason = _checkMembership(claim, resultId);
         if (reason != Reasons.NONE) return reason;
         reason = _checkOpening(claim);
         if (reason != Reasons.NONE) return reason;
         bytes32 openedId = Assets.canaryOpened(separator, requestId, resultId, claim);
         if (!Signatures.isBy(claim.request.home, openedId, claim.openingSignature)) return Reasons.BAD_SIGNATURE;
-        bytes32 seal = Assets.seal(claim.resultDigest, claim.sealSalt, claim.request.host, requestId);
+        bytes32 seal = Assets.seal(claim.resultDigest, claim.sealSalt, host, requestId);
         if (seal != claim.seal) return Reasons.BAD_SEAL;
-        if (!_storeCanary(kudosId, claim.request.host, uint40(_time()))) return Reasons.CLAIMED_BEFORE;
+        if (!_storeCanary(kudosId, host, uint40(_time()))) return Reasons.CLAIMED_BEFORE;
         _announceCanary(claim, requestId, resultId, kudosId);
     }
 

@@ -9,16 +9,19 @@ import {Tally} from "./libraries/Tally.sol";
 /// @notice Keeps the claims that settlement opens, and counts Kudos when enough validators have approved.
 /// A validator never votes on a claim of its own: records that name a validator as home or host are not settled.
 abstract contract Voting is IKudosLedger {
-    /// @dev One slot.
+    /// @dev One slot. Nearly always a validator approves every claim of a batch, and so do all: `approvers` and
+    /// `allVerified` say so here, and spare three slots. In the masks a bit stands for a validator's seat.
     struct Head {
         uint128 claims;
         uint8 n;
         uint8 confirmed;
         uint64 settledAt;
         uint16 voters;
+        uint16 approvers;
+        bool allVerified;
     }
 
-    /// @dev One slot each for a decision and for a ballot.
+    /// @dev One slot each for a decision and for a ballot, where the head does not say it all.
     struct Decision {
         uint128 verified;
         uint128 refused;
@@ -98,8 +101,9 @@ abstract contract Voting is IKudosLedger {
         override
         returns (uint8 n, uint8 confirmed, uint64 settledAt, uint128 claims, uint128 verified, uint128 refused)
     {
-        Head memory head = _batches[host][root].head;
-        Decision memory decision = _batches[host][root].decision;
+        Batch storage target = _batches[host][root];
+        Head memory head = target.head;
+        Decision memory decision = _decisionOf(target, head);
         return (head.n, head.confirmed, head.settledAt, head.claims, decision.verified, decision.refused);
     }
 
@@ -119,8 +123,9 @@ abstract contract Voting is IKudosLedger {
         uint256 seatPlusOne = _seatOf[validator];
         if (seatPlusOne == 0) return (false, 0, 0);
         Batch storage target = _batches[host][root];
-        Ballot memory cast = target.ballots[seatPlusOne - 1];
-        return ((target.head.voters >> (seatPlusOne - 1)) & 1 == 1, cast.approve, cast.refuse);
+        Head memory head = target.head;
+        Ballot memory cast = _ballotOf(target, head, seatPlusOne - 1);
+        return ((head.voters >> (seatPlusOne - 1)) & 1 == 1, cast.approve, cast.refuse);
     }
 
     /// @inheritdoc IKudosLedger
@@ -142,8 +147,15 @@ abstract contract Voting is IKudosLedger {
     }
 
     function _storeBatch(address host, bytes32 root, uint128 claims, uint8 n, uint8 confirmed, uint64 time) internal {
-        _batches[host][root].head =
-            Head({claims: claims, n: n, confirmed: confirmed, settledAt: time, voters: 0});
+        _batches[host][root].head = Head({
+            claims: claims,
+            n: n,
+            confirmed: confirmed,
+            settledAt: time,
+            voters: 0,
+            approvers: 0,
+            allVerified: false
+        });
     }
 
     /// @dev False, and nothing stored, where this Kudos was claimed before.
@@ -165,10 +177,11 @@ abstract contract Voting is IKudosLedger {
         if (approve & refuse != 0) revert ContradictoryVote();
 
         head.voters |= uint16(1 << seat);
-        target.head = head;
-        target.ballots[seat] = Ballot({approve: approve, refuse: refuse});
+        if (approve == head.claims) head.approvers |= uint16(1 << seat);
+        else target.ballots[seat] = Ballot({approve: approve, refuse: refuse});
         emit BatchVoted(msg.sender, cast.host, cast.root, approve, refuse, cast.reasons);
         _decideBatch(cast.host, cast.root, target, head);
+        target.head = head;
     }
 
     /// @dev Every reason must be a vote that is no approval, and agree with the masks. The pairs are bounded by the
@@ -186,35 +199,48 @@ abstract contract Voting is IKudosLedger {
         }
     }
 
-    /// @dev Counts the ballots anew, and makes final what they decide now and had not decided before.
+    /// @dev Counts the ballots anew, and makes final what they decide now and had not decided before. Changes `head`
+    /// in memory only; the caller stores it.
     function _decideBatch(address host, bytes32 root, Batch storage target, Head memory head) private {
-        (uint256 approved, uint256 refused) = _count(target, head.voters);
+        (uint256 approved, uint256 refused) = _count(target, head);
         if (approved | refused == 0) return;
-        Decision memory decision = target.decision;
+        Decision memory decision = _decisionOf(target, head);
         // Both cannot hold for one claim: m approvals and n - m + 1 refusals would be more votes than validators.
         uint128 open = ~(decision.verified | decision.refused);
         uint128 newlyVerified = uint128(approved) & open;
         uint128 newlyRefused = uint128(refused) & open;
         if (newlyVerified | newlyRefused == 0) return;
 
-        target.decision =
-            Decision({verified: decision.verified | newlyVerified, refused: decision.refused | newlyRefused});
+        decision.verified |= newlyVerified;
+        decision.refused |= newlyRefused;
+        if (decision.verified == head.claims) head.allVerified = true;
+        else target.decision = decision;
         if (newlyVerified != 0) _addBatchKudos(host, newlyVerified, head.confirmed);
         emit BatchDecided(host, root, newlyVerified, newlyRefused);
     }
 
     /// @dev The claims that `threshold` ballots approve, and those that so many refuse that no threshold is left.
-    function _count(Batch storage target, uint256 voters) private view returns (uint256 approved, uint256 refused) {
+    function _count(Batch storage target, Head memory head) private view returns (uint256 approved, uint256 refused) {
         uint256 seats = _seats.length;
         uint256[] memory approvals = new uint256[](seats);
         uint256[] memory refusals = new uint256[](seats);
         for (uint256 i = 0; i < seats; ++i) {
-            if ((voters >> i) & 1 == 0) continue;
-            Ballot memory cast = target.ballots[i];
+            if ((head.voters >> i) & 1 == 0) continue;
+            Ballot memory cast = _ballotOf(target, head, i);
             approvals[i] = cast.approve;
             refusals[i] = cast.refuse;
         }
         return (Tally.atLeast(QUORUM, approvals), Tally.atLeast(seats - QUORUM + 1, refusals));
+    }
+
+    function _ballotOf(Batch storage target, Head memory head, uint256 seat) private view returns (Ballot memory) {
+        if ((head.approvers >> seat) & 1 == 1) return Ballot({approve: head.claims, refuse: 0});
+        return target.ballots[seat];
+    }
+
+    function _decisionOf(Batch storage target, Head memory head) private view returns (Decision memory) {
+        if (head.allVerified) return Decision({verified: head.claims, refused: 0});
+        return target.decision;
     }
 
     function _addBatchKudos(address host, uint256 verified, uint256 confirmed) private {

@@ -51,7 +51,7 @@ class _RowsByBlock:
         self._next = next(self._groups, None)
 
     def take(self, number: int) -> list[Row]:
-        """The rows of this block; strays of unknown earlier blocks come with them, to be noticed."""
+        """The rows of this block; strays of unknown earlier blocks come along, to be noticed."""
         rows: list[Row] = []
         while self._next is not None and self._next[0] <= number:
             rows += self._next[1]

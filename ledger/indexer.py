@@ -4,7 +4,7 @@
     from there to the head    header by header, each linked to the one before, logs by block hash
 
 The copy agrees with the chain up to some block and not above it, so the common ancestor is found by
-bisection over the blocks it holds: a deep reorganisation costs a few questions more, never a long walk.
+bisection over the blocks it holds: a deep reorganisation costs a few more questions, no long walk.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_BLOCKS = 500
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one step did. ``reorganised_from`` is the height that the copy had before it went back."""
+    """What one step did. ``reorganised_from`` is the height from which the copy went back."""
 
     head: BlockNumber
     indexed: BlockNumber
@@ -49,7 +49,7 @@ class Indexer:
         self._clock = clock
 
     def step(self, max_blocks: int = MAX_BLOCKS) -> Progress:
-        """Indexes up to ``max_blocks`` blocks; ChainError leaves the copy as its last whole block."""
+        """Indexes up to ``max_blocks`` blocks; a ChainError leaves the copy at a whole block."""
         head = self._head()
         reorganised_from = self._follow_fork(head)
         final = self._final_number(head)
@@ -78,7 +78,7 @@ class Indexer:
             raise ChainError(
                 f"The chain is at {height}, but the ledger was deployed in block"
                 f" {self._deployment.deployed_block}.",
-                hint="The chain was reset or is another one: deploy again, or correct the endpoint.",
+                hint="The chain was reset or is another one: deploy again or change the endpoint.",
             )
         return head
 
@@ -119,7 +119,8 @@ class Indexer:
         self._check_number(header, number)
         cursor = self._store.cursor()
         if cursor and cursor.number == number - 1 and header.parent != cursor.hash:
-            return self._fork_or_fraud(cursor)
+            self._fork_or_fraud(cursor)
+            return None
         logs = self._rpc.logs_of_block(self._deployment.contract, header.hash)
         self._store.add_block(header, self._checked(logs, header))
         return len(logs)
@@ -151,7 +152,7 @@ class Indexer:
         return header
 
     def _fork_or_fraud(self, cursor: Cursor) -> None:
-        """A block does not continue ours. If ours is still there, the endpoint contradicts itself."""
+        """A block does not continue ours: if ours is still there, the endpoint contradicts itself."""
         header = self._rpc.header(cursor.number)
         if header is not None and header.hash == cursor.hash:
             raise _damaged(f"block {cursor.number + 1} does not continue block {cursor.number}")

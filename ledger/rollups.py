@@ -1,4 +1,4 @@
-"""The roll-ups of the indexed copy, counted again from its rows: to take back blocks, and to check."""
+"""The roll-ups of the indexed copy, counted again from its rows after a rollback or to check."""
 
 from __future__ import annotations
 

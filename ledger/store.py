@@ -1,7 +1,7 @@
 """The indexed copy of the ledger in SQLite, as its one writer sees it; ``ledger.reader`` reads it.
 
-The rows of a block, the roll-ups, the cursor and the block's hash move in one transaction. Each block
-has a digest over its rows that continues the digest of the block before, so that a bit flipped
+The rows of a block, the roll-ups, the cursor and the block's hash move in one transaction. Each
+block has a digest over its rows that continues the digest of the block before, so that a bit flipped
 anywhere is found by ``verify_digests``, which SQLite's own integrity check would not do.
 """
 

@@ -1,8 +1,8 @@
 """Reads a compiler's command line: may this compile run on another machine, and on which files?
 
-Pure, standard library only and cheap to import. The rule is: when in doubt, local. An option travels
-only if it is known to read and write nothing but what the closure run and ``outputs`` cover, and to
-mean the same on every machine of a toolchain class.
+Pure, standard library only and cheap to import. The rule is: when in doubt, local. An option
+travels only if it is known to read and write nothing but what the closure run and ``outputs`` cover,
+and to mean the same on every machine of a toolchain class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _STEERING_VARIABLES = (
 
 # Options without a value. Those of the linker have no effect together with -c.
 _PLAIN = frozenset({
-    "-ansi", "-c", "-g", "-g0", "-g1", "-g2", "-g3", "-ggdb", "-ggdb0", "-ggdb1", "-ggdb2", "-ggdb3",
+    "-ansi", "-c", "-g", "-g0", "-g1", "-g2", "-g3", "-ggdb", "-ggdb0", "-ggdb1", "-ggdb2",
+    "-ggdb3",
     "-gdwarf", "-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5", "-gz", "-gz=none", "-gz=zlib",
     "-grecord-gcc-switches", "-gno-record-gcc-switches", "-gstrict-dwarf", "-gno-strict-dwarf",
     "-gcolumn-info", "-gno-column-info", "-no-pie", "-nodefaultlibs", "-nostartfiles",
@@ -41,14 +42,15 @@ _INCLUDE_DIRECTORY = frozenset({"-I", "-iquote", "-isystem", "-idirafter"})
 _DEPENDENCY = frozenset({"-MD", "-MMD", "-MP", "-MF", "-MT", "-MQ"})
 
 _PREFIXES = ("-std=", "-W", "-f", "-m", "--param=")
-# Within those prefixes: what runs programs, reads or writes further files, or depends on the machine.
+# Within those: what runs programs, reads or writes further files, or depends on the machine.
 _REFUSED_PREFIXES = (
     "-Wa,", "-Wp,", "-Wl,-plugin", "-fplugin", "-fprofile", "-fauto-profile", "-fbranch-prob",
     "-ftest-coverage", "-fcoverage", "-fcallgraph-info", "-fcompare-debug", "-fdump",
     "-fdirectives-only", "-fpreprocessed", "-fdiagnostics-format", "-fdiagnostics-add-output",
     "-fdiagnostics-set-output", "-fembed", "-finstrument-functions-exclude", "-flto", "-fmodule",
-    "-fopt-info", "-foffload", "-fopenacc", "-fpch", "-fsave", "-fstack-usage", "-fself-test",
-    "-fsplit-dwarf", "-ftime-report", "-fmem-report", "-fpre-include", "-frandom-seed=/",
+    "-fopt-info", "-foffload", "-fopenacc", "-fpch", "-fsanitize-", "-fsave", "-fstack-usage",
+    "-fself-test", "-fsplit-dwarf", "-fsyntax-only", "-ftime-report", "-fmem-report",
+    "-fpre-include",
     "-mllvm", "-mrecord",
 )  # fmt: skip
 _PATH_OPTIONS = ("-ffile-prefix-map=", "-fmacro-prefix-map=", "-fdebug-prefix-map=")
@@ -132,6 +134,9 @@ def _parse(
     for name in _STEERING_VARIABLES:
         if env.get(name):
             raise _Local(f"the variable {name} steers the compiler")
+    problem = content_problem("\n".join(arguments).encode(errors="replace"), env)
+    if problem is not None:
+        raise _Local(problem)
     parsed = _take_apart(arguments)
     if len(parsed.sources) != 1:
         raise _Local(f"there are {len(parsed.sources)} source files, not one")
@@ -194,7 +199,7 @@ def _is_refused(argument: str) -> bool:
     if argument.startswith(_PATH_OPTIONS):
         return False
     value = argument.partition("=")[2]
-    machine_dependent = argument.startswith("-m") and value == "native"
+    machine_dependent = argument.startswith("-m") and value.startswith("native")
     reads_a_file = argument.startswith("-f") and "/" in value
     return machine_dependent or reads_a_file
 

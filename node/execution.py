@@ -28,7 +28,8 @@ _GRACE_SECONDS = 10.0
 # Times are reported on what came in as standard input, a pipe; the job itself gets /dev/null there
 # and no other descriptor. The shell's own messages ("Killed") are not part of the job's output.
 _REPORT_TIMES = (
-    'exec 3>&0 4>&2 </dev/null 2>/dev/null; "$@" 2>&4 3>&- 4>&-; status=$?; times >&3; exit $status'
+    "exec 3>&0 4>&2 </dev/null 2>/dev/null; "
+    '(exec "$@" 2>&4 3>&- 4>&-); status=$?; times >&3; exit $status'
 )
 _TIME = re.compile(rb"(\d+)m(\d+\.\d+)s")
 

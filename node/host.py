@@ -11,15 +11,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from canaries.commitment import Place, commitment, seal
 from ledger.assets import (
     RESULT_WITHIN_MAX,
     Accepted,
     ConfirmedMigration,
-    Kudos,
-    Migration,
     Rejected,
     RejectedMigration,
     Request,
@@ -29,6 +26,8 @@ from ledger.assets import (
 from ledger.eip712 import digest
 from ledger.errors import PeerError
 from ledger.keys import signed_by
+from ledger.outbox import Outbox
+from ledger.outbox_codec import OpenedCanary
 from ledger.reasons import Reason
 from ledger.types import Address, Digest, Signature, short
 from node import wire
@@ -44,25 +43,6 @@ log = logging.getLogger(__name__)
 
 CLOCK_SKEW = 300
 """Seconds by which two nodes' clocks may differ."""
-
-
-class Outbox(Protocol):
-    """What the host needs of ``ledger.outbox``."""
-
-    def append_migration(self, migration: Migration) -> None: ...
-
-    def append_canary(self, claim: CanaryAnswer) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryAnswer:
-    """What a K3 claim needs and only the host has: the home's opening and how its own seal
-    opens."""
-
-    kudos_id: Digest
-    request_id: Digest
-    opening: wire.Open
-    answer: Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +81,7 @@ class HostSide:
     strategy: Strategy
     toolchain: str
     evidence: Callable[[Address], Evidence | None]
+    settled: Callable[[Digest], ConfirmedMigration | None]
     sequence_used: Callable[[Address, int], bool]
     lends: Lending = field(default_factory=Lending)
     asked: int = 0
@@ -160,12 +141,19 @@ class HostSide:
         opened = message.opened
         if not signed_by(self.me.domain, opened, message.signature, peer):
             raise PeerError("CANARY_OPENED is not signed by its home.")
+        migration = self.settled(opened.request_id)
         answer = self.journal.seal(opened.request_id)
-        if answer is None or answer.task_digest != opened.task_digest:
-            raise PeerError("There is no result of that task here.")
-        claim = Kudos(3, opened.result_id, answer.result_digest, answer.salt)
-        kudos_id = digest(self.me.domain, claim)
-        self.outbox.append_canary(CanaryAnswer(kudos_id, opened.request_id, message, answer))
+        if migration is None or answer is None or answer.task_digest != opened.task_digest:
+            raise PeerError("There is no settled result of that task here, or not yet.")
+        self.outbox.append_canary(
+            OpenedCanary(
+                migration,
+                opened,
+                Signature(message.signature),
+                answer.result_digest,
+                answer.salt,
+            )
+        )
         return wire.Ack()
 
     def drop(self, peer: Address) -> None:

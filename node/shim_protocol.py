@@ -11,8 +11,8 @@
 
     Note ───────────────────────────────────▶     on a connection of its own, no answer
 
-Need may be left out, and Local may come at any time. Bytes in, messages out; no sockets here. Standard
-library only: the shim runs once for every compile.
+Need may be left out, and Local may come at any time. Bytes in, messages out; no sockets here.
+Standard library only: the shim runs once for every compile.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Input(NamedTuple):
 class Task(NamedTuple):
     """A compile that wants to run elsewhere; the fields are those of ``node.task``.
 
-    ``compiler`` is the program's real path, so that the node can tell whether it is the one that its
-    toolchain class speaks of.
+    ``compiler`` is the program's real path, so that the node can tell whether it is the one that
+    its toolchain class speaks of.
     """
 
     argv: tuple[str, ...]

@@ -1,8 +1,8 @@
 """The files of one task on the host's disk: staged before it runs, collected after, removed always.
 
 What a job leaves behind is hostile: links that point out of the tree, pipes that never answer,
-trees too deep to walk. So outputs are opened component by component without following links, only regular
-files count, and removal falls back on ``rm``.
+trees too deep to walk. So outputs are opened component by component without following links,
+only regular files count, and removal copes with trees that no path can name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import errno
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -209,6 +208,29 @@ def _remove_tree(path: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, RecursionError):
-        # Directories without permissions, or nested more deeply than Python recurses.
-        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-            subprocess.run([*command, "--", str(path)], capture_output=True, check=False)
+        _remove_hostile(path)
+
+
+def _remove_hostile(path: Path) -> None:
+    """Remove directories without permissions, or nested more deeply than a path can name.
+
+    Each directory is moved next to the others before it is emptied, so that no path grows.
+    """
+    grave = path.with_name(f"{path.name}.gone")
+    grave.mkdir()
+    os.rename(path, grave / "0")
+    waiting = [grave / "0"]
+    moved = 0
+    while waiting:
+        directory = waiting.pop()
+        directory.chmod(0o700)
+        for entry in list(os.scandir(directory)):
+            if entry.is_dir(follow_symlinks=False):
+                moved += 1
+                os.chmod(entry.path, 0o700)  # moving a directory writes to it, too
+                os.rename(entry.path, grave / str(moved))
+                waiting.append(grave / str(moved))
+            else:
+                os.unlink(entry.path)
+        directory.rmdir()
+    grave.rmdir()

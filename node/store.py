@@ -125,12 +125,11 @@ class ContentStore:
         """Keep the object at least until that time; a pin is only ever extended."""
         path = self._root / "pins" / _checked(digest).hex()
         with self._lock():
-            path.touch()
-            if path.stat().st_size == 0:
-                path.write_bytes(b"\n")  # a new pin: its mtime means nothing yet
-                current = 0.0
-            else:
+            current = 0.0
+            if path.exists():
                 current = path.stat().st_mtime
+            else:
+                path.touch()
             os.utime(path, (max(until, current), max(until, current)))
 
     def prune(self) -> int:

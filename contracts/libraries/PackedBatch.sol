@@ -5,6 +5,7 @@ import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 
 /// @title Reading the packed form of a batch
 /// @notice The layout is drawn in `IKudosLedger`. Offsets count bytes from the start of the batch.
+/// Arithmetic on them is unchecked in the readers of a record: they lie within the calldata, `group` has seen to it.
 library PackedBatch {
     uint256 internal constant HEADER_BYTES = 3;
     uint256 internal constant GROUP_BYTES = 21;
@@ -52,38 +53,45 @@ library PackedBatch {
         internal
         pure
     {
-        request.processId = word(batch, offset);
-        request.processName = word(batch, offset + 32);
-        request.commitment = word(batch, offset + 64);
-        request.seq = uint32(numbers >> 224);
-        uint64 signedAt = uint32(numbers >> 192);
-        request.signedAt = signedAt;
         unchecked {
+            request.processId = word(batch, offset);
+            request.processName = word(batch, offset + 32);
+            request.commitment = word(batch, offset + 64);
+            uint64 signedAt = uint32(numbers >> 192);
+            request.cpuSeconds = uint24(numbers >> 144);
+            request.memoryMiB = uint24(numbers >> 120);
+            request.outputKiB = uint32(numbers >> 88);
+            request.seq = uint32(numbers >> 224);
             request.resultDeadline = signedAt + uint24(numbers >> 168);
+            request.signedAt = signedAt;
         }
-        request.cpuSeconds = uint24(numbers >> 144);
-        request.memoryMiB = uint24(numbers >> 120);
-        request.outputKiB = uint32(numbers >> 88);
     }
 
-    function confirmedNumbers(bytes calldata batch, uint256 offset) internal pure returns (uint256) {
-        return uint256(word(batch, offset + CONFIRMED_NUMBERS_AT));
+    /// @notice What a CONFIRMED record holds besides the REQUEST.
+    function readConfirmed(bytes calldata batch, uint256 offset)
+        internal
+        pure
+        returns (uint256 numbers, bytes32 seal, bytes32 r, bytes32 vs)
+    {
+        unchecked {
+            numbers = uint256(word(batch, offset + CONFIRMED_NUMBERS_AT));
+            seal = word(batch, offset + SEAL_AT);
+            r = word(batch, offset + CONFIRMED_SIGNATURE_AT);
+            vs = word(batch, offset + CONFIRMED_SIGNATURE_AT + 32);
+        }
     }
 
-    function rejectedNumbers(bytes calldata batch, uint256 offset) internal pure returns (uint256) {
-        return uint256(word(batch, offset + REJECTED_NUMBERS_AT));
-    }
-
-    function seal(bytes calldata batch, uint256 offset) internal pure returns (bytes32) {
-        return word(batch, offset + SEAL_AT);
-    }
-
-    function confirmedSignature(bytes calldata batch, uint256 offset) internal pure returns (bytes32 r, bytes32 vs) {
-        return (word(batch, offset + CONFIRMED_SIGNATURE_AT), word(batch, offset + CONFIRMED_SIGNATURE_AT + 32));
-    }
-
-    function rejectedSignature(bytes calldata batch, uint256 offset) internal pure returns (bytes32 r, bytes32 vs) {
-        return (word(batch, offset + REJECTED_SIGNATURE_AT), word(batch, offset + REJECTED_SIGNATURE_AT + 32));
+    /// @notice What a REJECTED record holds besides the REQUEST.
+    function readRejected(bytes calldata batch, uint256 offset)
+        internal
+        pure
+        returns (uint256 numbers, bytes32 r, bytes32 vs)
+    {
+        unchecked {
+            numbers = uint256(word(batch, offset + REJECTED_NUMBERS_AT));
+            r = word(batch, offset + REJECTED_SIGNATURE_AT);
+            vs = word(batch, offset + REJECTED_SIGNATURE_AT + 32);
+        }
     }
 
     function acceptedAfter(uint256 numbers) internal pure returns (uint256) {
@@ -104,10 +112,6 @@ library PackedBatch {
 
     function rejectionReason(uint256 numbers) internal pure returns (uint256) {
         return uint8(numbers >> 64);
-    }
-
-    function deadlineAfter(uint256 numbers) internal pure returns (uint256) {
-        return uint24(numbers >> 168);
     }
 
     /// @notice The 32 bytes at `offset`; beyond the end of the batch they are whatever follows in the calldata.

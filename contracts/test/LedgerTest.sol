@@ -2,26 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
-import {KudosLedger} from "../KudosLedger.sol";
 import {Assets} from "../libraries/Assets.sol";
+import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {TestBase, Vm} from "./Vm.sol";
-
-/// @title The ledger with a clock that tests can set
-contract KudosLedgerHarness is KudosLedger {
-    uint256 private _now;
-
-    constructor(address[] memory seats, uint256 quorum, uint64 epochLength, uint64 k1Allowance)
-        KudosLedger(seats, quorum, epochLength, k1Allowance)
-    {}
-
-    function setTime(uint256 time) external {
-        _now = time;
-    }
-
-    function _time() internal view override returns (uint256) {
-        return _now;
-    }
-}
 
 /// @title Nodes, validators and a builder of batches
 abstract contract LedgerTest is TestBase {
@@ -41,9 +24,9 @@ abstract contract LedgerTest is TestBase {
     uint256 internal constant NOW = 1_790_000_000;
     uint64 internal constant EPOCH = 1 days;
     uint64 internal constant K1_ALLOWANCE = 3;
-    uint256 internal constant HOST_KEY = 0xA0;
-    uint256 internal constant HOME_KEY = 0xB0;
-    uint256 internal constant VALIDATOR_KEY = 0xC0;
+    uint256 internal constant HOST_KEY = 0xA000;
+    uint256 internal constant HOME_KEY = 0xB000;
+    uint256 internal constant VALIDATOR_KEY = 0xC000;
     bytes internal constant UNSIGNED = "";
 
     KudosLedgerHarness internal ledger;
@@ -60,7 +43,9 @@ abstract contract LedgerTest is TestBase {
         for (uint256 i = 0; i < n; ++i) {
             seats.push(vm.addr(VALIDATOR_KEY + i));
         }
-        ledger = new KudosLedgerHarness(seats, m, EPOCH, K1_ALLOWANCE);
+        // By name and not by `new`, which would compile the whole ledger into every test contract once more.
+        bytes memory arguments = abi.encode(seats, m, EPOCH, K1_ALLOWANCE);
+        ledger = KudosLedgerHarness(vm.deployCode("KudosLedgerHarness.sol:KudosLedgerHarness", arguments));
         ledger.setTime(NOW);
     }
 

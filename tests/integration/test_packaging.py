@@ -1,4 +1,4 @@
-"""What a user gets: the wheel holds everything that running needs, and the locks are what they claim."""
+"""What a user gets: a wheel with all that running needs, and locks that are what they claim."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(code: str, installed: Path) -> str:
-    """Runs ``code`` against the installed copy; the checkout's own copy comes after it on the path."""
+    """Runs ``code`` against the installed copy; the checkout comes after it on the path."""
     prelude = f"import sys; sys.path.insert(0, {str(installed)!r})\n"
     return run(sys.executable, "-c", prelude + code, cwd=installed)
 

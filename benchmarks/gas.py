@@ -1,0 +1,262 @@
+"""What a migration costs in gas, from the receipts of a real EVM.
+
+    python benchmarks/gas.py [--seed N]
+
+Starts an anvil of its own (hardfork prague, so that the calldata floor of EIP-7623 counts), deploys
+the contract 2-of-3 and settles batches of random, non-zero data whose signatures the contract
+checks. "Steady state" means that host, homes and their words of sequence numbers were in use
+before; the slots of a new batch are new, as they always are. "fresh" is each pair's first batch.
+Votes are one transaction per validator and batch, or one for eight batches where the name says so.
+The last line of the output is one JSON object; every number in it is gas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from coincurve import PrivateKey
+from eth_hash.auto import keccak
+
+from canaries.commitment import PLANTED, Mark, Place, commitment, seal
+from ledger import calls, merkle, record
+from ledger.assets import (
+    Accepted,
+    CanaryOpened,
+    Confirmed,
+    ConfirmedMigration,
+    Kudos,
+    Request,
+    Result,
+)
+from ledger.calls import BatchVote, CanaryClaim, CanaryVote
+from ledger.deployment import Deployment, deploy
+from ledger.eip712 import digest
+from ledger.embedded import EmbeddedChain
+from ledger.keys import Key
+from ledger.ports import SystemClock
+from ledger.reasons import Reason
+from ledger.sender import Sender
+from ledger.types import Digest
+
+_ETHER = 10**18
+_FAMILY = b"replay".ljust(32, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A settled canary with everything that its claim needs."""
+
+    migration: ConfirmedMigration
+    home: Key
+    mark: Mark
+    task_digest: Digest
+    result_digest: Digest
+    seal_salt: Digest
+
+
+class Bench:
+    """One chain, one contract, one host, three validators."""
+
+    def __init__(self, chain: EmbeddedChain, seed: int) -> None:
+        self.random = Random(seed)
+        self.clock = SystemClock()
+        self.chain = chain
+        self.host = self.key()
+        validators = [self.key() for _ in range(3)]
+        deployer = self.key()
+        for key in (self.host, deployer, *validators):
+            chain.fund(key.address, 1_000 * _ETHER)
+        self.deployment: Deployment = deploy(
+            chain.rpc,
+            deployer,
+            self.clock,
+            validators=[key.address for key in validators],
+            threshold=2,
+        )
+        self.domain = self.deployment.domain
+        self._sender = self._sender_of(self.host)
+        self._voters = [self._sender_of(key) for key in validators[:2]]
+        self._sequences: dict[bytes, int] = {}
+
+    def key(self) -> Key:
+        return Key(PrivateKey(self.random.randbytes(32)))
+
+    def canary(self, home: Key) -> Canary:
+        """A finished migration with all its fields random, marked as a canary."""
+        task, result_digest, salt = (Digest(self.random.randbytes(32)) for _ in range(3))
+        mark = Mark(PLANTED, _FAMILY, self.random.randbytes(32), self.random.randbytes(32))
+        request = self._request(home, task, mark)
+        request_id = digest(self.domain, request)
+        accepted = Accepted(request_id, request.signed_at + 1 + self.random.randrange(9))
+        confirmed = Confirmed(
+            digest(self.domain, accepted), accepted.signed_at + 1 + self.random.randrange(9)
+        )
+        sealed = Digest(seal(result_digest, salt, self.host.address, request_id))
+        result = Result(request_id, sealed, confirmed.signed_at + 1 + self.random.randrange(500))
+        signature = home.sign(self.domain, confirmed)
+        migration = ConfirmedMigration(request, accepted, confirmed, result, signature)
+        return Canary(migration, home, mark, task, result_digest, salt)
+
+    def settle(self, canaries: Sequence[Canary]) -> tuple[int, Digest]:
+        """Settles one batch; the gas, and the root, which the log must confirm."""
+        migrations = [canary.migration for canary in canaries]
+        packed = record.encode_batch(migrations)
+        ordered = record.batch_order(migrations)
+        root = merkle.root(record.leaves(self.domain, ordered, ()))
+        receipt = self._sender.send(
+            self.deployment.contract, calls.settle(self.host.address, packed)
+        )
+        state = calls.batch(self.host.address, root)
+        stored = state.decode(self.chain.rpc.call(self.deployment.contract, state.data))
+        if stored.n != len(canaries) or stored.claims != (1 << len(canaries)) - 1:
+            raise SystemExit("The batch was not settled in full; the numbers would mean nothing.")
+        return receipt.gas_used, root
+
+    def vote(self, batches: Sequence[tuple[Digest, int]], claims: Sequence[Digest]) -> list[int]:
+        """Both validators approve everything; the gas of either."""
+        batch_votes = [
+            BatchVote(self.host.address, root, (1 << count) - 1, 0) for root, count in batches
+        ]
+        canary_votes = [CanaryVote(kudos, Reason.APPROVE) for kudos in claims]
+        data = calls.vote(batch_votes, canary_votes)
+        return [voter.send(self.deployment.contract, data).gas_used for voter in self._voters]
+
+    def claim(self, settled: Sequence[Canary], root: Digest, chosen: Sequence[int]) -> list[int]:
+        """Claims K3 for the chosen places of one batch; the gas of the claim and of both votes."""
+        ordered = sorted(settled, key=lambda canary: canary.migration.request.home)
+        leaves = record.leaves(self.domain, [canary.migration for canary in ordered], ())
+        claims, kudos_ids = [], []
+        for index in chosen:
+            canary = ordered[index]
+            claims.append(self._claim(canary, root, index, merkle.path(leaves, index)))
+            result_id = digest(self.domain, canary.migration.result)
+            kudos = Kudos(3, result_id, canary.result_digest, canary.seal_salt)
+            kudos_ids.append(digest(self.domain, kudos))
+        receipt = self._sender.send(self.deployment.contract, calls.claim_canaries(claims))
+        return [receipt.gas_used, *self.vote([], kudos_ids)]
+
+    def _claim(
+        self, canary: Canary, root: Digest, index: int, path: tuple[Digest, ...]
+    ) -> CanaryClaim:
+        migration, mark = canary.migration, canary.mark
+        opened = CanaryOpened(
+            digest(self.domain, migration.request),
+            digest(self.domain, migration.result),
+            canary.task_digest,
+            Digest(mark.family),
+            Digest(mark.parameters),
+            Digest(mark.salt),
+            migration.result.signed_at + 5,
+        )
+        place = (migration.result.signed_at, root, index, path)
+        opening = (opened.task_digest, opened.family, opened.parameters, opened.salt)
+        signed = (opened.signed_at, canary.home.sign(self.domain, opened))
+        answer = (canary.result_digest, canary.seal_salt)
+        return CanaryClaim(
+            migration.request, migration.result.seal, *place, *opening, *signed, *answer
+        )
+
+    def _request(self, home: Key, task: Digest, mark: Mark) -> Request:
+        seq = self._sequences.setdefault(home.address, self.random.randrange(1 << 16, 1 << 24) << 8)
+        self._sequences[home.address] = seq + 1
+        place = Place(
+            self.domain.chain_id, self.domain.contract, home.address, self.host.address, seq
+        )
+        texts = [Digest(self.random.randbytes(32)) for _ in range(2)]
+        limits = [self.random.randrange(1 << 16, 1 << 24) for _ in range(3)]
+        now = int(self.clock.now())
+        return Request(
+            home.address,
+            self.host.address,
+            *texts,
+            Digest(commitment(place, task, mark.hash)),
+            *limits,
+            seq,
+            now + self.random.randrange(1 << 16, 1 << 19),
+            now - self.random.randrange(600, 1_200),
+        )
+
+    def _sender_of(self, key: Key) -> Sender:
+        chain = self.chain
+        return Sender(chain.rpc, key, self.deployment.chain_id, self.clock, poll_seconds=0.01)
+
+
+def measure_batches(bench: Bench, count: int, homes: int) -> dict[str, int]:
+    """Settles three batches of ``count`` records from ``homes`` homes, with both votes."""
+    keys = [bench.key() for _ in range(homes)]
+    rounds: list[tuple[int, list[int]]] = []
+    for _ in range(3):
+        gas, root = bench.settle([bench.canary(keys[i % homes]) for i in range(count)])
+        rounds.append((gas, bench.vote([(root, count)], ())))
+    (fresh, fresh_votes), _, (settle, votes) = rounds
+    return {
+        "settle": settle,
+        "vote_first": votes[0],
+        "vote_deciding": votes[1],
+        "per_migration": (settle + sum(votes)) // count,
+        "per_migration_fresh": (fresh + sum(fresh_votes)) // count,
+    }
+
+
+def measure_votes(bench: Bench) -> dict[str, int]:
+    """One vote transaction for eight batches."""
+    keys = [bench.key() for _ in range(8)]
+    batches = []
+    for _ in range(8):
+        _, root = bench.settle([bench.canary(key) for key in keys])
+        batches.append((root, len(keys)))
+    first, deciding = bench.vote(batches, ())
+    return {"first": first // 8, "deciding": deciding // 8}
+
+
+def measure_canaries(bench: Bench) -> dict[str, int]:
+    """K3 on top of a settled batch of 128, alone and eight in one transaction."""
+    keys = [bench.key() for _ in range(8)]
+    settled = [bench.canary(keys[i % 8]) for i in range(128)]
+    _, root = bench.settle(settled)
+    bench.claim(settled, root, [127])
+    alone = bench.claim(settled, root, [5])
+    eight = bench.claim(settled, root, range(10, 90, 10))
+    return {
+        "claim": alone[0],
+        "vote_first": alone[1],
+        "vote_deciding": alone[2],
+        "total": sum(alone),
+        "claim_of_eight": eight[0] // 8,
+        "votes_of_eight": (eight[1] + eight[2]) // 8,
+        "total_of_eight": sum(eight) // 8,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Measures gas per migration on a local EVM.")
+    parser.add_argument("--seed", type=int, default=1, help="of the random data (default 1)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        chain = EmbeddedChain(Path(folder) / "chain.json", block_time=0)
+        with chain:
+            bench = Bench(chain, options.seed)
+            code = chain.rpc.code(bench.deployment.contract)
+            measured = {
+                "batched_128": measure_batches(bench, 128, 8),
+                "batched_128_distinct": measure_batches(bench, 128, 128),
+                "batched_16": measure_batches(bench, 16, 8),
+                "votes_8_batches": measure_votes(bench),
+                "canary_extra": measure_canaries(bench),
+            }
+    for name, numbers in measured.items():
+        print(name, *(f"{key} {value:,}" for key, value in numbers.items()), sep="  ")
+    about = {"code_bytes": len(code), "code_hash": "0x" + keccak(code).hex()}
+    print(json.dumps({"hardfork": "prague", "validators": "2-of-3", **about, **measured}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What anybody can recompute about one migration: ids, signatures, the opened commitment and seal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from eth_hash.auto import keccak
+
+from ledger.assets import K3_CANARY, ConfirmedMigration, Kudos, Request
+from ledger.eip712 import Domain, digest, types
+from ledger.keys import recover
+from ledger.rows import KudosRow, Opening, SettledMigration
+from ledger.types import Address, Digest, hex_of
+
+PLANTED = 1
+"""The kind of mark that says canary; 0 is an ordinary task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One recomputation: what stands on the ledger, and what came out."""
+
+    name: str
+    stated: str
+    computed: str
+
+    @property
+    def holds(self) -> bool:
+        return self.stated == self.computed
+
+
+def commitment(domain: Domain, request: Request, task_digest: Digest, mark: Digest) -> Digest:
+    """What the REQUEST's commitment must be for this task and mark (protocol section 3)."""
+    type_hash = keccak(types()["hashed"]["commitment"].encode())
+    place = (_number(domain.chain_id), domain.contract, request.home, request.host)
+    return _words(type_hash, *place, _number(request.seq), task_digest, mark)
+
+
+def mark_hash(kind: int, family: Digest, parameters: Digest, salt: Digest) -> Digest:
+    """The mark that a commitment hides."""
+    return _words(_number(kind), family, parameters, salt)
+
+
+def result_seal(result_digest: Digest, salt: Digest, host: Address, request_id: Digest) -> Digest:
+    """What the RESULT's seal must be for this result."""
+    return _words(result_digest, salt, host, request_id)
+
+
+def checks(
+    domain: Domain, settled: SettledMigration, opening: Opening | None, claims: list[KudosRow]
+) -> list[Check]:
+    """Everything that can be recomputed of one migration, each with its outcome."""
+    found = [*_asset_checks(domain, settled)]
+    if opening is not None:
+        found += _opening_checks(domain, settled, opening)
+    for claim in claims:
+        found += _claim_checks(domain, settled, claim)
+    return found
+
+
+def _asset_checks(domain: Domain, settled: SettledMigration) -> Iterator[Check]:
+    migration, request = settled.migration, settled.request
+    yield _check("REQUEST id", settled.request_id, digest(domain, request))
+    signer = "CONFIRMED" if isinstance(migration, ConfirmedMigration) else "REQUEST"
+    signed: Digest
+    if isinstance(migration, ConfirmedMigration):
+        signed = digest(domain, migration.confirmed)
+        yield _check("ACCEPTED id", settled.answer_id, digest(domain, migration.accepted))
+        yield _check("CONFIRMED id", settled.confirmed_id or b"", signed)
+        yield _check("RESULT id", settled.result_id or b"", digest(domain, migration.result))
+    else:
+        signed = digest(domain, request)
+        yield _check("REJECTED id", settled.answer_id, digest(domain, migration.rejected))
+    found = recover(signed, migration.home_signature)
+    yield _check(f"signer of {signer}", request.home, found or b"")
+
+
+def _opening_checks(domain: Domain, settled: SettledMigration, opening: Opening) -> Iterator[Check]:
+    asset = opening.asset
+    mark = mark_hash(PLANTED, asset.family, asset.parameters, asset.salt)
+    computed = commitment(domain, settled.request, asset.task_digest, mark)
+    yield _check("commitment, opened", settled.request.commitment, computed)
+    found = recover(digest(domain, asset), opening.signature)
+    yield _check("signer of CANARY_OPENED", settled.request.home, found or b"")
+
+
+def _claim_checks(domain: Domain, settled: SettledMigration, claim: KudosRow) -> Iterator[Check]:
+    kudos = Kudos(claim.level, claim.asset_id)
+    migration = settled.migration
+    if claim.level == K3_CANARY and claim.result_digest and claim.seal_salt:
+        kudos = Kudos(claim.level, claim.asset_id, claim.result_digest, claim.seal_salt)
+        if isinstance(migration, ConfirmedMigration):
+            request = settled.request
+            opened = (claim.result_digest, claim.seal_salt, request.host, settled.request_id)
+            yield _check("result seal, opened", migration.result.seal, result_seal(*opened))
+    yield _check(f"K{claim.level} id", claim.kudos_id, digest(domain, kudos))
+
+
+def _check(name: str, stated: bytes, computed: bytes) -> Check:
+    return Check(name, hex_of(stated), hex_of(computed))
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def _words(*values: bytes) -> Digest:
+    return Digest(keccak(b"".join(value.rjust(32, b"\0") for value in values)))

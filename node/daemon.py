@@ -1,0 +1,162 @@
+"""The node's daemon: both sides of the protocol, the settlement queue, the openings and the shim's
+socket."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+
+from canaries.schedule import Independent, Schedule, ThesisSchedule
+from canaries.vault import Vault
+from ledger.assets import ConfirmedMigration
+from ledger.errors import PeerError, SetupError
+from ledger.outbox import Outbox
+from ledger.reader import Reader
+from ledger.settler import Settler
+from ledger.types import Address, Digest, hex_of
+from node import wire
+from node.admission import find_strategy
+from node.front import Front
+from node.home import HomeSide
+from node.host import HostSide, Lending
+from node.inputs import InputServer
+from node.journal import Journal
+from node.openings import Opener
+from node.peers import Endpoint, PeerBook
+from node.service import INDEX, Base, prepare, supervise
+from node.transport import listen, parse_endpoint
+
+log = logging.getLogger(__name__)
+
+SETTLE_POLL_SECONDS = 0.5
+MAX_SOCKET_PATH = 100
+
+
+def run_node(options: argparse.Namespace) -> int:
+    """Runs a node until it is told to stop."""
+    socket = socket_path(options.data)
+    base = prepare(options)
+    asyncio.run(Node(base, options, socket).run())
+    return 0
+
+
+class Node:
+    """One running node; its parts and how they hang together."""
+
+    def __init__(self, base: Base, options: argparse.Namespace, socket: Path) -> None:
+        self._base, self._socket = base, socket
+        self._endpoint = parse_endpoint(options.listen)
+        data = base.data
+        self._journal = Journal(data / "journal.db")
+        self._vault = Vault(data / "vault.db")
+        self._outbox = Outbox.open(data / "outbox.db", base.me.domain, base.me.clock)
+        peers = [Endpoint.parse(text) for text in options.peer]
+        self._peers = PeerBook(base.me, peers, self._serve)
+        self._home = HomeSide(
+            me=base.me,
+            journal=self._journal,
+            vault=self._vault,
+            store=base.store,
+            schedule=_schedule(options.canaries, options.canary_seed, base),
+            hosts=self._peers.live,
+            next_sequence=lambda host: base.reader.next_free_sequence(base.me.key.address, host),
+        )
+        self._host = HostSide(
+            me=base.me,
+            journal=self._journal,
+            outbox=self._outbox,
+            store=base.store,
+            runner=base.runner,
+            strategy=find_strategy(options.strategy),
+            toolchain=base.toolchain.class_id,
+            evidence=base.copy.evidence,
+            settled=self._settled,
+            sequence_used=lambda home, seq: base.reader.is_sequence_used(
+                home, base.me.key.address, seq
+            ),
+            lends=Lending(slots=options.slots, waiting=options.waiting),
+        )
+        self._inputs = InputServer(
+            base.store, self._journal, lambda peer: peer in base.deployment.validators
+        )
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT."""
+        base = self._base
+        await base.copy.catch_up()
+        host, port = self._endpoint
+        listener = await listen(host, port, base.me, self._serve)
+        front = Front(self._home, self._journal, base.store, base.toolchain)
+        server = await front.serve(self._socket)
+        opener = Opener(base.me, self._vault, base.reader, self._peers.of)
+        log.info("node %s listens on %s:%d", hex_of(base.me.key.address), host, listener.port)
+        try:
+            await supervise([base.copy.follow(), self._peers.run(), opener.run(), self._settle()])
+        finally:
+            server.close()
+            self._socket.unlink(missing_ok=True)
+            await listener.close()
+
+    async def _serve(self, peer: Address, message: wire.Message) -> wire.Message:
+        """Every request of a peer, whichever side opened the connection."""
+        match message:
+            case wire.Ask():
+                return await self._host.ask(peer, message)
+            case wire.Confirm():
+                return await self._host.confirm(peer, message)
+            case wire.Open():
+                return await self._host.open(peer, message)
+            case wire.Fetch():
+                return self._inputs.fetch(peer, message)
+        raise PeerError(f"{type(message).__name__} is no request.")
+
+    async def _settle(self) -> None:
+        """Settles what is in the outbox, batch by batch, for as long as the node runs."""
+        base = self._base
+        settler = Settler(
+            self._outbox,
+            lambda: Reader.open(base.data / INDEX, base.deployment),
+            base.sender,
+            base.deployment,
+            base.me.clock,
+        )
+        reachable = True
+        while True:
+            result = await asyncio.to_thread(settler.step)
+            if result.error is not None and reachable:
+                log.warning("settlement waits: %s", result.error)
+            reachable = result.error is None
+            if result.settled or result.claimed or result.buried:
+                log.info("%s", result)
+            await asyncio.sleep(SETTLE_POLL_SECONDS)
+
+    def _settled(self, request_id: Digest) -> ConfirmedMigration | None:
+        found = self._base.reader.migration(request_id)
+        if found is None or not isinstance(found.migration, ConfirmedMigration):
+            return None
+        return found.migration
+
+
+def socket_path(data: Path) -> Path:
+    """Where the shim's socket goes; SetupError when the system cannot bind so long a path."""
+    path = (data / "socket").absolute()
+    if len(str(path)) > MAX_SOCKET_PATH:
+        raise SetupError(
+            f"The path {path} is too long for a Unix socket.",
+            hint="Choose a --data directory with a shorter path.",
+        )
+    return path
+
+
+def _schedule(kind: str, seed: int | None, base: Base) -> Schedule:
+    """The canary schedule; its secret is fresh at every start unless a demonstration fixes it."""
+    secret = base.me.entropy(32) if seed is None else _known_secret(seed)
+    return ThesisSchedule(secret) if kind == "thesis" else Independent(secret)
+
+
+def _known_secret(seed: int) -> bytes:
+    log.warning("the canary schedule is predictable: --canary-seed is for demonstrations")
+    return hashlib.sha256(b"kudos canary schedule %d" % seed).digest()

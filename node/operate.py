@@ -1,0 +1,139 @@
+"""What an operator or auditor runs by hand: chain, deploy, check, audit, serve, key."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from ledger.deployment import Deployment, deploy
+from ledger.embedded import EmbeddedChain
+from ledger.errors import SetupError, UsageError
+from ledger.ports import SystemClock, system_entropy
+from ledger.reader import Reader
+from ledger.reasons import Reason
+from ledger.rpc import Rpc
+from ledger.types import Address, address_from_hex, hex_of
+from node.admission import Evidence, Question, Verdict, find_strategy
+from node.identity import create, password_from, unlock
+from node.service import ADDRESS_FILE, INDEX
+from node.transport import parse_endpoint
+
+WEI = 10**18
+FUNDING = 1_000 * WEI
+CANNOT_TELL = 2
+
+
+def run_chain(data: Path, port: int, chain_id: int, fund: Sequence[Address]) -> int:
+    """Runs the embedded chain until SIGINT or SIGTERM."""
+    data.mkdir(parents=True, exist_ok=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with EmbeddedChain(data / "state.json", port=port, chain_id=chain_id) as chain:
+        for address in fund:
+            chain.fund(address, FUNDING)
+        print(f"chain {chain_id} at {chain.url}; Ctrl-C ends it", flush=True)
+        while not stop.wait(1.0):
+            if not chain.alive():
+                raise SetupError("The chain ended by itself.", hint=f"Its log is {chain.log}.")
+    return 0
+
+
+def deploy_ledger(options: argparse.Namespace) -> int:
+    """Creates a ledger and writes its description."""
+    if options.out.exists():
+        raise UsageError(
+            f"{options.out} is there already.", hint="A new ledger gets a new file: choose another."
+        )
+    rpc = Rpc(options.rpc)
+    key = unlock(options.key, password_from(options.password_file))
+    deployment = deploy(
+        rpc,
+        key,
+        SystemClock(),
+        validators=options.validator,
+        threshold=options.threshold or len(options.validator) // 2 + 1,
+        epoch_seconds=options.epoch_seconds,
+        k1_per_host_and_epoch=options.k1_cap,
+        finality_depth=options.finality_depth,
+        finality=options.finality,
+    )
+    deployment.save(options.out)
+    print(f"ledger {hex_of(deployment.contract)} on chain {deployment.chain_id}: {options.out}")
+    return 0
+
+
+def check(home: Address, data: Path, strategy: str) -> int:
+    """0 accept, 1 reject, 2 cannot tell; the verdict on standard output, the reason on error."""
+    host = _own_address(data)
+    with Reader.open(data / INDEX) as reader:
+        verdict = judge(reader, home, host, strategy)
+    numbers = " ".join(f"{name}={value}" for name, value in verdict.numbers.items())
+    word = "accept" if verdict.accept else "reject"
+    print(f"{word} {verdict.strategy} {numbers} block={verdict.block}")
+    print(f"kudos: {verdict.reason.name}: {verdict.reason.text}", file=sys.stderr)
+    if verdict.reason == Reason.STALE_LEDGER:
+        return CANNOT_TELL
+    return 0 if verdict.accept else 1
+
+
+def judge(reader: Reader, home: Address, host: Address, strategy: str) -> Verdict:
+    """A strategy's verdict on a home, from a copy of the ledger alone."""
+    head = reader.head()
+    evidence = None
+    if head is not None:
+        age = SystemClock().now() - head.indexed_at
+        points = reader.kudos(home).points, reader.kudos(host).points
+        evidence = Evidence(*points, block=head.number, age=age)
+    return find_strategy(strategy).decide(Question(home, host, "", evidence, 0))
+
+
+def run_audit(ledger: Path, rpc_url: str, index: Path | None, block: int | None) -> int:
+    """Prints what was recomputed and every difference; 0 when there is none."""
+    from ledger.audit import audit
+
+    deployment = Deployment.load(ledger)
+    rpc = Rpc(rpc_url)
+    deployment.verify(rpc)
+    report = audit(rpc, deployment, index, block)
+    print(f"block {report.block}: {report.assets} assets, {report.kudos} verified Kudos")
+    for difference in report.differences:
+        print(f"DIFFERENCE {difference}")
+    print(f"{len(report.differences)} differences")
+    return 1 if report.differences else 0
+
+
+def serve(ledger: Path, index: Path, listen: str) -> int:
+    """Serves the page until SIGINT or SIGTERM."""
+    import uvicorn
+    from ledger.service import create_app
+
+    host, port = parse_endpoint(listen)
+    app = create_app(index, Deployment.load(ledger))
+    print(f"the ledger is at http://{listen}/; Ctrl-C ends it", flush=True)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
+    return 0
+
+
+def key(action: str, file: Path, password_file: Path | None) -> int:
+    """Makes a keystore or shows the address of one; the secret itself is never shown."""
+    password = password_from(password_file)
+    if action == "new" and not password:
+        raise UsageError("The password is empty.", hint="Write one into the password file.")
+    made = create(file, password, system_entropy) if action == "new" else unlock(file, password)
+    print(hex_of(made.address))
+    return 0
+
+
+def _own_address(data: Path) -> Address:
+    """Whose data directory it is: the daemon writes that down at its start."""
+    try:
+        return address_from_hex((data / ADDRESS_FILE).read_text("utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise SetupError(
+            f"{data} is no node's data directory.", hint="Start `kudos node` with it once."
+        ) from error

@@ -1,0 +1,134 @@
+"""What every daemon starts with: its key, its ledger, its copy of it, its sandbox, and a proper
+end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.deployment import Deployment
+from ledger.errors import ChainError
+from ledger.indexer import Indexer
+from ledger.ports import Clock, Entropy, SystemClock, system_entropy
+from ledger.reader import Reader
+from ledger.rpc import Rpc
+from ledger.sender import Sender
+from ledger.store import IndexStore
+from ledger.types import hex_of
+from node.handshake import Credentials
+from node.identity import password_from, unlock
+from node.inputs import Runner
+from node.ledger_copy import LedgerCopy
+from node.sandbox import Sandbox, UnsandboxedRunner
+from node.store import ContentStore
+from node.toolchain import Toolchain, detect
+
+log = logging.getLogger(__name__)
+
+INDEX = "index.db"
+ADDRESS_FILE = "address"
+"""Says whose data directory it is."""
+RPC_SECONDS = 15.0
+"""How long a daemon waits at its start for a chain that does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A daemon's common ground."""
+
+    me: Credentials
+    deployment: Deployment
+    data: Path
+    sender: Sender
+    copy: LedgerCopy
+    reader: Reader
+    store: ContentStore
+    runner: Runner
+    toolchain: Toolchain
+
+
+def prepare(
+    options: argparse.Namespace, clock: Clock | None = None, entropy: Entropy = system_entropy
+) -> Base:
+    """Everything that can be wrong is found here, before anybody is served."""
+    clock = clock or SystemClock()
+    data: Path = options.data
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    toolchain = detect(cache=data / "toolchain.json")
+    runner = find_runner(data / "scratch", unsandboxed=options.unsandboxed)
+    deployment = Deployment.load(options.ledger)
+    key = unlock(options.key, password_from(options.password_file))
+    rpc = Rpc(options.rpc)
+    wait_for_ledger(rpc, deployment)
+    (data / ADDRESS_FILE).write_text(hex_of(key.address) + "\n", "utf-8")
+    index = data / INDEX
+    store = IndexStore.open(index, deployment)
+    # The indexer works in a thread of its own, so it gets an endpoint of its own.
+    indexer = Indexer(Rpc(options.rpc), store, deployment, clock)
+    reader = Reader.open(index, deployment)
+    log.info("ledger %s on chain %d", hex_of(deployment.contract), deployment.chain_id)
+    return Base(
+        me=Credentials(key, deployment.domain, clock, entropy),
+        deployment=deployment,
+        data=data,
+        sender=Sender(rpc, key, deployment.chain_id, clock),
+        copy=LedgerCopy(indexer, reader, deployment, key.address, clock),
+        reader=reader,
+        store=ContentStore(data / "store", clock=clock),
+        runner=runner,
+        toolchain=toolchain,
+    )
+
+
+def find_runner(scratch: Path, *, unsandboxed: bool) -> Runner:
+    """The sandbox; SetupError without one, unless running without was asked for in so many
+    words."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    if unsandboxed:
+        log.warning("NO SANDBOX: strangers' code runs with all rights of this user")
+        return UnsandboxedRunner(accept_no_sandbox=True, scratch=scratch)
+    sandbox = Sandbox.detect(scratch=None)
+    log.info("sandbox limits in force: %s", ", ".join(sandbox.limits_in_force))
+    return sandbox
+
+
+def wait_for_ledger(rpc: Rpc, deployment: Deployment, seconds: float = RPC_SECONDS) -> None:
+    """Checks chain and contract, giving a chain that is just starting a little time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            rpc.chain_id()
+        except ChainError:
+            if time.monotonic() > deadline:
+                raise
+            log.info("waiting for the chain")
+            time.sleep(1.0)
+            continue
+        deployment.verify(rpc)
+        return
+
+
+async def supervise(jobs: Sequence[Coroutine[Any, Any, object]]) -> None:
+    """Runs the jobs until SIGTERM or SIGINT; the first that fails ends them all, with its error."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.create_task(job) for job in jobs]
+    waiter = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (*tasks, waiter):
+            task.cancel()
+        await asyncio.gather(*tasks, waiter, return_exceptions=True)
+        log.info("stopped")

@@ -1,0 +1,227 @@
+"""A validator: follows the ledger, checks every open claim, and votes (protocol section 5).
+
+K1 and K2 are judged from the records alone, batch by batch. For K3 the validator fetches the task's
+inputs from its home or its host and runs it again in its own sandbox. Votes of one round travel in
+one transaction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from eth_hash.auto import keccak
+
+from canaries.family import CannotRun, Family, Finding, Opened, installed
+from canaries.replay import parameters_for
+from ledger import calls, record
+from ledger.errors import ChainError, KudosError, PeerError, UsageError
+from ledger.reader import Reader
+from ledger.reasons import Reason
+from ledger.rows import UnvotedBatch, UnvotedCanary
+from ledger.sender import Sender
+from ledger.types import Address, Digest, hex_of, short
+from node import wire
+from node.handshake import Credentials
+from node.inputs import Runner
+from node.peers import Endpoint, PeerBook
+from node.service import Base, prepare, supervise
+from node.store import ContentStore
+from node.task import TaskDescriptor, decode_task, result_digest, task_digest
+from node.verification import ballot
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.7
+FETCH_SECONDS = 30.0
+RUN_SECONDS = 600.0
+PATIENCE = 60
+"""Seconds for which inputs are asked for again before the validator abstains."""
+CANARIES_PER_ROUND = 4
+TURN_SECONDS = 15
+"""The first m in line run a canary at once; the others wait this long for a decision first."""
+
+_REASONS: Mapping[Finding, Reason] = {
+    Finding.HOLDS: Reason.APPROVE,
+    Finding.WRONG_RESULT: Reason.REFUSE_RESULT,
+    Finding.WRONG_OPENING: Reason.REFUSE_OPENING,
+    Finding.OTHER_TOOLCHAIN: Reason.ABSTAIN_TOOLCHAIN,
+    Finding.NO_INPUTS: Reason.ABSTAIN_INPUTS,
+    Finding.CANNOT_RUN: Reason.ABSTAIN_SANDBOX,
+}
+
+
+def is_in_turn(
+    claim: Digest, me: Address, validators: Sequence[Address], threshold: int, age: float
+) -> bool:
+    """Whether this validator is among the first ``threshold`` in the claim's own order, or the
+    claim has waited long enough for everybody. Saves n - m of n runs when nobody is silent."""
+    order = sorted(validators, key=lambda validator: keccak(claim + validator))
+    return me in order[:threshold] or age >= TURN_SECONDS
+
+
+@dataclass(slots=True)
+class Validator:
+    """Judges and votes; ``round`` is one look at everything that is open."""
+
+    me: Credentials
+    reader: Reader
+    sender: Sender
+    contract: Address
+    validators: Sequence[Address]
+    threshold: int
+    families: Mapping[bytes, Family]
+    toolchain: str
+    runner: Runner
+    store: ContentStore
+    peers: PeerBook
+    _found: dict[Digest, Reason] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Rounds until cancelled; an unreachable chain is waited for."""
+        while True:
+            try:
+                await self.round()
+            except ChainError as error:
+                log.warning("votes wait: %s", error)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def round(self) -> int:
+        """Votes on everything open that can be judged now; how many votes were sent."""
+        batches = [self._judge_batch(each) for each in self._open_batches()]
+        if batches:
+            await self._send(batches, [])
+        canaries = await self._judge_canaries()
+        if canaries:
+            await self._send([], canaries)
+        return len(batches) + len(canaries)
+
+    def _open_batches(self) -> list[UnvotedBatch]:
+        return self.reader.batches_unvoted(self.me.key.address, limit=16)
+
+    def _judge_batch(self, unvoted: UnvotedBatch) -> calls.BatchVote:
+        event = unvoted.event
+        migrations = record.decode_batch(self.me.domain, event.host, event.batch)
+        found = ballot(self.me.domain, migrations, event.claims, unvoted.place.timestamp)
+        log.info(
+            "batch %s of %s: %d approved, %d refused",
+            short(event.root),
+            short(event.host),
+            found.approve.bit_count(),
+            found.refuse.bit_count(),
+        )
+        return calls.BatchVote(event.host, event.root, found.approve, found.refuse, found.reasons)
+
+    async def _judge_canaries(self) -> list[calls.CanaryVote]:
+        """A few K3 claims per round are run again, so that batches never wait for long."""
+        votes: list[calls.CanaryVote] = []
+        for claim in self.reader.canary_claims_unvoted(self.me.key.address):
+            kudos_id = claim.kudos.kudos_id
+            age = self.me.clock.now() - claim.kudos.place.timestamp
+            if not is_in_turn(kudos_id, self.me.key.address, self.validators, self.threshold, age):
+                continue
+            reason = self._found.get(kudos_id) or await self._judge_canary(claim)
+            if reason == Reason.ABSTAIN_INPUTS and age < PATIENCE:
+                continue
+            self._found[kudos_id] = reason
+            log.info("canary %s: %s", short(claim.kudos.request_id), reason.name)
+            votes.append(calls.CanaryVote(kudos_id, reason))
+            if len(votes) == CANARIES_PER_ROUND:
+                break
+        return votes
+
+    async def _judge_canary(self, claim: UnvotedCanary) -> Reason:
+        opened = claim.opening.asset
+        family = self.families.get(opened.family)
+        if family is None or claim.kudos.result_digest is None:
+            return Reason.ABSTAIN_SANDBOX
+        if opened.parameters != parameters_for(self.toolchain):
+            return Reason.ABSTAIN_TOOLCHAIN
+        parties = (claim.kudos.host, claim.kudos.home)
+
+        async def run_again(digest: bytes) -> bytes:
+            return await self._run_again(Digest(digest), parties)
+
+        answer = Opened(opened.task_digest, opened.parameters, claim.kudos.result_digest)
+        return _REASONS[await family.verify(answer, run_again)]
+
+    async def _run_again(self, digest: Digest, parties: Sequence[Address]) -> bytes:
+        task = await self._fetch(digest, parties)
+        if task.toolchain != self.toolchain:
+            # The mark's parameters named our class, the task names another: the home's fault.
+            raise CannotRun(Finding.WRONG_OPENING)
+        try:
+            execution = await self.runner.run(task, self.store, timeout=RUN_SECONDS)
+        except KudosError as error:
+            log.warning("cannot run %s again: %s", short(digest), error)
+            raise CannotRun(Finding.CANNOT_RUN) from error
+        if execution.killed:
+            raise CannotRun(Finding.CANNOT_RUN)
+        return result_digest(execution.result())
+
+    async def _fetch(self, digest: Digest, parties: Sequence[Address]) -> TaskDescriptor:
+        """The task with its inputs in the store, from whichever party has them."""
+        for party in parties:
+            connection = self.peers.of(party)
+            if connection is None:
+                continue
+            try:
+                reply = await connection.call(wire.Fetch(digest), FETCH_SECONDS)
+                inputs = wire.expect(reply, wire.Inputs)
+                task = decode_task(inputs.task)
+                if task_digest(task) != digest:
+                    raise PeerError("The descriptor is of another task.")
+                for blob in inputs.blobs:
+                    self.store.put(blob)
+                if all(self.store.has(file.digest) for file in task.inputs):
+                    return task
+                raise PeerError("Some inputs are missing.")
+            except PeerError as error:
+                log.warning("inputs from %s: %s", short(party), error)
+        raise CannotRun(Finding.NO_INPUTS)
+
+    async def _send(
+        self, batches: Sequence[calls.BatchVote], canaries: Sequence[calls.CanaryVote]
+    ) -> None:
+        data = calls.vote(batches, canaries)
+        receipt = await asyncio.to_thread(self.sender.send, self.contract, data)
+        log.info("voted in block %d, %d gas", receipt.block_number, receipt.gas_used)
+
+
+def run_validator(options: argparse.Namespace) -> int:
+    """Runs a validator until it is told to stop."""
+    base = prepare(options)
+    if base.me.key.address not in base.deployment.validators:
+        raise UsageError(
+            f"{hex_of(base.me.key.address)} is not a validator of this ledger.",
+            hint="Give the keystore of one of those that `kudos deploy` registered.",
+        )
+    asyncio.run(_serve(base, [Endpoint.parse(text) for text in options.peer]))
+    return 0
+
+
+async def _serve(base: Base, endpoints: Sequence[Endpoint]) -> None:
+    await base.copy.catch_up()
+    peers = PeerBook(base.me, endpoints, _serve_nothing)
+    validator = Validator(
+        me=base.me,
+        reader=base.reader,
+        sender=base.sender,
+        contract=base.deployment.contract,
+        validators=base.deployment.validators,
+        threshold=base.deployment.threshold,
+        families=installed(),
+        toolchain=base.toolchain.class_id,
+        runner=base.runner,
+        store=base.store,
+        peers=peers,
+    )
+    log.info("validator %s", hex_of(base.me.key.address))
+    await supervise([base.copy.follow(), peers.run(), validator.run()])
+
+
+async def _serve_nothing(peer: Address, message: wire.Message) -> wire.Message:
+    raise PeerError("A validator takes no requests.")

@@ -1,0 +1,90 @@
+"""What a validator checks before it approves K1 or K2 (protocol section 5). Pure: assets in, reason
+out.
+
+The contract has checked the home's signature and the deadline against block time already. A
+validator trusts neither its own RPC endpoint nor the contract's author, and checks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ledger.assets import (
+    ANSWER_WITHIN,
+    CONFIRM_WITHIN,
+    RESULT_WITHIN_MAX,
+    ConfirmedMigration,
+    Migration,
+    RejectedMigration,
+)
+from ledger.eip712 import Domain
+from ledger.keys import signed_by
+from ledger.reasons import Reason
+
+CLOCK_SKEW = 300
+"""Seconds by which a signer's clock may run ahead of block time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A validator's word on a batch: bitmaps, and (index, reason) for every claim not approved."""
+
+    approve: int
+    refuse: int
+    reasons: tuple[tuple[int, int], ...]
+
+
+def judge(domain: Domain, migration: Migration, settled_at: int) -> Reason:
+    """Follows the references of one settled migration back to its REQUEST."""
+    if isinstance(migration, ConfirmedMigration):
+        return _judge_confirmed(domain, migration, settled_at)
+    return _judge_rejected(domain, migration, settled_at)
+
+
+def ballot(domain: Domain, migrations: Sequence[Migration], claims: int, settled_at: int) -> Ballot:
+    """Judges every claim of a batch; ``claims`` is the bitmap of records that carry one."""
+    found: Mapping[int, Reason] = {
+        index: judge(domain, migration, settled_at)
+        for index, migration in enumerate(migrations)
+        if claims >> index & 1
+    }
+    approve = sum(1 << index for index, reason in found.items() if reason.is_approval)
+    refuse = sum(1 << index for index, reason in found.items() if reason.is_refusal)
+    doubts = tuple((i, int(reason)) for i, reason in found.items() if not reason.is_approval)
+    return Ballot(approve, refuse, doubts)
+
+
+def _judge_confirmed(domain: Domain, migration: ConfirmedMigration, settled_at: int) -> Reason:
+    request = migration.request
+    if not signed_by(domain, migration.confirmed, migration.home_signature, request.home):
+        return Reason.REFUSE_SIGNATURE
+    answered = migration.accepted.signed_at - request.signed_at
+    confirmed = migration.confirmed.signed_at - migration.accepted.signed_at
+    finished = migration.result.signed_at
+    in_order = (
+        0 <= answered <= ANSWER_WITHIN
+        and 0 <= confirmed <= CONFIRM_WITHIN
+        and migration.confirmed.signed_at <= finished <= request.result_deadline
+        and finished <= settled_at + CLOCK_SKEW
+    )
+    return Reason.APPROVE if in_order and _request_holds(migration) else Reason.REFUSE_ORDER
+
+
+def _judge_rejected(domain: Domain, migration: RejectedMigration, settled_at: int) -> Reason:
+    request = migration.request
+    if not signed_by(domain, request, migration.home_signature, request.home):
+        return Reason.REFUSE_SIGNATURE
+    answered = migration.rejected.signed_at - request.signed_at
+    in_order = (
+        0 <= answered <= ANSWER_WITHIN
+        and migration.rejected.signed_at <= settled_at + CLOCK_SKEW
+        and 1 <= migration.rejected.reason < 64
+    )
+    return Reason.APPROVE if in_order and _request_holds(migration) else Reason.REFUSE_ORDER
+
+
+def _request_holds(migration: Migration) -> bool:
+    request = migration.request
+    granted = request.result_deadline - request.signed_at
+    return request.home != request.host and 1 <= granted <= RESULT_WITHIN_MAX
