@@ -131,35 +131,31 @@ contract KudosLedger is Voting {
 
     function _settleGroups(Settlement memory work, bytes calldata packed, uint256 n, uint256 confirmed) private {
         address[] memory seats = _seatList();
+        bool hostHasSeat = _isAmong(seats, work.request.host);
         uint256 offset = PackedBatch.HEADER_BYTES;
         uint256 index = 0;
         while (index < n) {
             bool isConfirmed = index < confirmed;
-            (address home, uint256 count) = PackedBatch.group(
-                packed,
-                offset,
-                (isConfirmed ? confirmed : n) - index,
-                isConfirmed ? PackedBatch.CONFIRMED_BYTES : PackedBatch.REJECTED_BYTES
-            );
+            uint256 room = (isConfirmed ? confirmed : n) - index;
+            uint256 size = isConfirmed ? PackedBatch.CONFIRMED_BYTES : PackedBatch.REJECTED_BYTES;
+            (address home, uint256 count) = PackedBatch.group(packed, offset, room, size);
             offset += PackedBatch.GROUP_BYTES;
             work.request.home = home;
-            uint256 barred = _barred(home, work.request.host, seats);
-            if (barred != Reasons.NONE) _skipGroup(work, index, count, barred);
+            if (home == work.request.host) _skipGroup(work, index, count, Reasons.SELF);
+            else if (hostHasSeat || _isAmong(seats, home)) _skipGroup(work, index, count, Reasons.PARTY_IS_VALIDATOR);
             else if (isConfirmed) _settleConfirmed(work, packed, offset, index, count);
             else _settleRejected(work, packed, offset, index, count);
             index += count;
-            offset += count * (isConfirmed ? PackedBatch.CONFIRMED_BYTES : PackedBatch.REJECTED_BYTES);
+            offset += count * size;
         }
         if (offset != packed.length) revert MalformedBatch(offset);
     }
 
-    /// @dev Why nothing between these two nodes can be settled, whatever it is.
-    function _barred(address home, address host, address[] memory seats) private pure returns (uint256) {
-        if (home == host) return Reasons.SELF;
+    function _isAmong(address[] memory seats, address node) private pure returns (bool) {
         for (uint256 i = 0; i < seats.length; ++i) {
-            if (seats[i] == home || seats[i] == host) return Reasons.PARTY_IS_VALIDATOR;
+            if (seats[i] == node) return true;
         }
-        return Reasons.NONE;
+        return false;
     }
 
     function _skipGroup(Settlement memory work, uint256 index, uint256 count, uint256 reason) private pure {
@@ -195,13 +191,14 @@ contract KudosLedger is Voting {
     ) private {
         mapping(uint256 => uint256) storage words = _sequences[work.request.home][work.request.host];
         Sequences.reset(work.sequences);
+        uint256 claims = 0;
         for (uint256 end = index + count; index < end;) {
             (uint256 reason, bytes32 resultId) = _checkConfirmed(work, words, packed, offset);
             if (reason == Reasons.NONE) {
                 Sequences.use(work.sequences, work.request.seq);
                 work.leaves[index] = resultId;
                 // A result that is settled late is a fact, but no claim to K2.
-                if (work.time <= work.request.resultDeadline) work.claims |= 1 << index;
+                if (work.time <= work.request.resultDeadline) claims |= 1 << index;
             } else {
                 _skip(work, index, reason);
             }
@@ -210,6 +207,7 @@ contract KudosLedger is Voting {
                 ++index;
             }
         }
+        work.claims |= claims;
         Sequences.flush(work.sequences, words);
     }
 
@@ -227,21 +225,14 @@ contract KudosLedger is Voting {
         uint256 acceptedAfter = PackedBatch.acceptedAfter(numbers);
         uint256 confirmedAfter = PackedBatch.confirmedAfter(numbers);
         uint256 resultAfter = PackedBatch.resultAfter(numbers);
-        if (acceptedAfter > confirmedAfter || confirmedAfter > resultAfter) return (Reasons.BAD_ORDER, 0);
+        if (acceptedAfter > confirmedAfter) return (Reasons.BAD_ORDER, 0);
+        if (confirmedAfter > resultAfter) return (Reasons.BAD_ORDER, 0);
         if (Sequences.seek(work.sequences, words, request.seq)) return (Reasons.SEQUENCE_USED, 0);
 
         bytes32 confirmedId;
-        // Times of 32 bits and spans of 24 do not overflow.
-        unchecked {
-            (confirmedId, resultId) = Assets.confirmedAndResult(
-                work.separator,
-                Assets.request(work.separator, request),
-                seal,
-                request.signedAt + acceptedAfter,
-                request.signedAt + confirmedAfter,
-                request.signedAt + resultAfter
-            );
-        }
+        (confirmedId, resultId) = Assets.confirmedAndResult(
+            work.separator, request, acceptedAfter, confirmedAfter, resultAfter, seal
+        );
         // The home's one signature covers the acceptance, and through its id the request.
         if (!Signatures.isBy(request.home, confirmedId, r, vs)) return (Reasons.BAD_SIGNATURE, 0);
     }
@@ -295,10 +286,10 @@ contract KudosLedger is Voting {
         uint256 deadline = request.resultDeadline;
         // Times of 32 bits and constants do not overflow, and a deadline is never before its request.
         unchecked {
-            if (
-                deadline == signedAt || deadline - signedAt > MAX_RESULT_SECONDS
-                    || signedAt > time + MAX_SECONDS_AHEAD || deadline > time + MAX_RESULT_SECONDS
-            ) return Reasons.BAD_DEADLINE;
+            if (deadline == signedAt) return Reasons.BAD_DEADLINE;
+            if (deadline - signedAt > MAX_RESULT_SECONDS) return Reasons.BAD_DEADLINE;
+            if (signedAt > time + MAX_SECONDS_AHEAD) return Reasons.BAD_DEADLINE;
+            if (deadline > time + MAX_RESULT_SECONDS) return Reasons.BAD_DEADLINE;
             if (time > deadline + SETTLEMENT_WINDOW) return Reasons.EXPIRED;
         }
         return Reasons.NONE;

@@ -9,8 +9,17 @@ import {Tally} from "./libraries/Tally.sol";
 /// @notice Keeps the claims that settlement opens, and counts Kudos when enough validators have approved.
 /// A validator never votes on a claim of its own: records that name a validator as home or host are not settled.
 abstract contract Voting is IKudosLedger {
+    uint256 private constant MAX_SEATS = 16;
+
+    /// @dev What has become of the claims of a batch: nothing yet, or all are verified, or see its `decision`.
+    enum Outcome {
+        Open,
+        AllVerified,
+        Mixed
+    }
+
     /// @dev One slot. Nearly always a validator approves every claim of a batch, and so do all: `approvers` and
-    /// `allVerified` say so here, and spare three slots. In the masks a bit stands for a validator's seat.
+    /// `outcome` say so here, and spare three slots. In the masks a bit stands for a validator's seat.
     struct Head {
         uint128 claims;
         uint8 n;
@@ -18,7 +27,7 @@ abstract contract Voting is IKudosLedger {
         uint64 settledAt;
         uint16 voters;
         uint16 approvers;
-        bool allVerified;
+        Outcome outcome;
     }
 
     /// @dev One slot each for a decision and for a ballot, where the head does not say it all.
@@ -35,7 +44,7 @@ abstract contract Voting is IKudosLedger {
     struct Batch {
         Head head;
         Decision decision;
-        Ballot[16] ballots;
+        Ballot[MAX_SEATS] ballots;
     }
 
     /// @dev One slot, full to the last bit; in the masks a bit stands for a validator's seat.
@@ -54,11 +63,10 @@ abstract contract Voting is IKudosLedger {
         uint64 k3;
     }
 
-    uint256 private constant MAX_SEATS = 16;
-
     uint256 private immutable QUORUM;
+    uint256 private immutable SEATS;
 
-    address[] private _seats;
+    address[MAX_SEATS] private _seats;
     mapping(address validator => uint256 seatPlusOne) private _seatOf;
     mapping(address node => Totals) private _totals;
     mapping(address host => mapping(bytes32 root => Batch)) private _batches;
@@ -70,9 +78,10 @@ abstract contract Voting is IKudosLedger {
         for (uint256 i = 0; i < seats.length; ++i) {
             if (seats[i] == address(0) || _seatOf[seats[i]] != 0) revert BadValidatorSet();
             _seatOf[seats[i]] = i + 1;
+            _seats[i] = seats[i];
         }
-        _seats = seats;
         QUORUM = quorum;
+        SEATS = seats.length;
     }
 
     /// @inheritdoc IKudosLedger
@@ -130,7 +139,7 @@ abstract contract Voting is IKudosLedger {
 
     /// @inheritdoc IKudosLedger
     function validators() external view override returns (address[] memory) {
-        return _seats;
+        return _seatList();
     }
 
     /// @inheritdoc IKudosLedger
@@ -138,8 +147,11 @@ abstract contract Voting is IKudosLedger {
         return QUORUM;
     }
 
-    function _seatList() internal view returns (address[] memory) {
-        return _seats;
+    function _seatList() internal view returns (address[] memory seats) {
+        seats = new address[](SEATS);
+        for (uint256 i = 0; i < SEATS; ++i) {
+            seats[i] = _seats[i];
+        }
     }
 
     function _batch(address host, bytes32 root) internal view returns (Batch storage) {
@@ -154,7 +166,7 @@ abstract contract Voting is IKudosLedger {
             settledAt: time,
             voters: 0,
             approvers: 0,
-            allVerified: false
+            outcome: Outcome.Open
         });
     }
 
@@ -213,24 +225,23 @@ abstract contract Voting is IKudosLedger {
 
         decision.verified |= newlyVerified;
         decision.refused |= newlyRefused;
-        if (decision.verified == head.claims) head.allVerified = true;
-        else target.decision = decision;
+        head.outcome = decision.verified == head.claims ? Outcome.AllVerified : Outcome.Mixed;
+        if (head.outcome == Outcome.Mixed) target.decision = decision;
         if (newlyVerified != 0) _addBatchKudos(host, newlyVerified, head.confirmed);
         emit BatchDecided(host, root, newlyVerified, newlyRefused);
     }
 
     /// @dev The claims that `threshold` ballots approve, and those that so many refuse that no threshold is left.
     function _count(Batch storage target, Head memory head) private view returns (uint256 approved, uint256 refused) {
-        uint256 seats = _seats.length;
-        uint256[] memory approvals = new uint256[](seats);
-        uint256[] memory refusals = new uint256[](seats);
-        for (uint256 i = 0; i < seats; ++i) {
+        uint256[] memory approvals = new uint256[](SEATS);
+        uint256[] memory refusals = new uint256[](SEATS);
+        for (uint256 i = 0; i < SEATS; ++i) {
             if ((head.voters >> i) & 1 == 0) continue;
             Ballot memory cast = _ballotOf(target, head, i);
             approvals[i] = cast.approve;
             refusals[i] = cast.refuse;
         }
-        return (Tally.atLeast(QUORUM, approvals), Tally.atLeast(seats - QUORUM + 1, refusals));
+        return (Tally.atLeast(QUORUM, approvals), Tally.atLeast(SEATS - QUORUM + 1, refusals));
     }
 
     function _ballotOf(Batch storage target, Head memory head, uint256 seat) private view returns (Ballot memory) {
@@ -239,8 +250,8 @@ abstract contract Voting is IKudosLedger {
     }
 
     function _decisionOf(Batch storage target, Head memory head) private view returns (Decision memory) {
-        if (head.allVerified) return Decision({verified: head.claims, refused: 0});
-        return target.decision;
+        if (head.outcome == Outcome.Mixed) return target.decision;
+        return Decision({verified: head.outcome == Outcome.AllVerified ? head.claims : 0, refused: 0});
     }
 
     function _addBatchKudos(address host, uint256 verified, uint256 confirmed) private {
@@ -272,7 +283,7 @@ abstract contract Voting is IKudosLedger {
 
     function _standing(Canary memory claim) private view returns (State) {
         if (Tally.count(claim.approvals) >= QUORUM) return State.Verified;
-        if (Tally.count(claim.refusals) > _seats.length - QUORUM) return State.Refused;
+        if (Tally.count(claim.refusals) > SEATS - QUORUM) return State.Refused;
         return State.Claimed;
     }
 }

@@ -14,15 +14,18 @@ def good_copy(state: Path) -> Path:
     return state.with_name(state.name + ".good")
 
 
-def copy_complete(state: Path) -> bool:
-    """Copies the state if it is a complete dump right now; if not, a later call tries again."""
+def copy_complete(state: Path) -> int | None:
+    """Copies the state if it is a complete dump right now, and gives the height that it stands at.
+
+    None when it is not; a later call tries again.
+    """
     try:
         content = state.read_bytes()
     except FileNotFoundError:
-        return False
-    # A dump that is being written stops anywhere; parsing all of it is the only certain test.
-    if not _complete(content):
-        return False
+        return None
+    height = _height(content)
+    if height is None:
+        return None
     target = good_copy(state)
     unfinished = target.with_name(target.name + ".new")
     with unfinished.open("wb") as file:
@@ -30,7 +33,7 @@ def copy_complete(state: Path) -> bool:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(target)
-    return True
+    return height
 
 
 def choose_state(state: Path) -> None:
@@ -42,9 +45,9 @@ def choose_state(state: Path) -> None:
     if not state.exists():
         copy.unlink(missing_ok=True)
         return
-    if _complete(state.read_bytes()):
+    if _height(state.read_bytes()) is not None:
         return
-    if not copy.exists() or not _complete(copy.read_bytes()):
+    if not copy.exists() or _height(copy.read_bytes()) is None:
         raise CorruptData(
             f"The chain's state {state} breaks off in the middle, and there is no good copy of it.",
             hint="Move the file away to begin a fresh chain; what it recorded is lost with it.",
@@ -52,8 +55,9 @@ def choose_state(state: Path) -> None:
     copy.replace(state)
 
 
-def _complete(content: bytes) -> bool:
+def _height(content: bytes) -> int | None:
+    """The block number in a dump; None when it breaks off: only parsing all of it tells."""
     try:
-        return isinstance(json.loads(content), dict)
-    except ValueError:
-        return False
+        return int(json.loads(content)["block"]["number"], 16)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,4 +1,4 @@
-"""What anybody can recompute about one migration: ids, signatures, the opened commitment and seal. Pure."""
+"""What anybody can recompute of one migration: ids, signatures, opened commitment, seal. Pure."""
 
 from __future__ import annotations
 

@@ -135,6 +135,18 @@ class EmbeddedChain:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def save(self, *, within: float = 10.0) -> None:
+        """Waits until what is mined by now is on disk, where a kill -9 cannot take it back.
+
+        For what must not be lost, such as a deployment: a chain killed before its first dump
+        begins again at its first block.
+        """
+        height, deadline = self.rpc.block_number(), time.monotonic() + within
+        while (saved := copy_complete(self.state)) is None or saved < height:
+            if time.monotonic() >= deadline:
+                raise self._failed(f"did not save its state within {within:g} s")
+            time.sleep(0.05)
+
     def fund(self, address: Address, wei: int) -> None:
         """Sets an account's balance; only an embedded chain can."""
         self.rpc.raw("anvil_setBalance", [hex_of(address), hex(wei)])

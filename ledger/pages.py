@@ -13,7 +13,7 @@ from ledger.checks import Check, checks
 from ledger.reader import Reader
 from ledger.reasons import describe
 from ledger.rows import IndexHead, KudosRow, NodeRow, Opening, SettledMigration, Step, Vote
-from ledger.types import Address, Digest, hex_of
+from ledger.types import Address, BlockNumber, Digest, hex_of
 
 STATES = {schema.CLAIMED: "waiting", schema.VERIFIED: "verified", schema.REFUSED: "refused"}
 VERDICTS = {schema.ABSTAIN: "abstained", schema.APPROVE: "approved", schema.REFUSE: "refused"}
@@ -86,19 +86,19 @@ def node_views(reader: Reader, names: Mapping[Address, str]) -> list[NodeView]:
     ]
 
 
-def migration_views(reader: Reader, limit: int, before: int | None = None) -> list[MigrationView]:
+def migration_views(
+    reader: Reader, limit: int, before: BlockNumber | None = None
+) -> list[MigrationView]:
     """The latest migrations, the newest first."""
     return [migration_view(reader, settled) for settled in reader.migrations(limit, before)]
 
 
 def migration_view(reader: Reader, settled: SettledMigration) -> MigrationView:
     """One migration in a line."""
-    migration = settled.migration
-    rejected = isinstance(migration, RejectedMigration)
     return MigrationView(
         settled,
         process_name_text(settled.request.process_name),
-        describe(migration.rejected.reason) if rejected else None,
+        _rejection(settled),
         reader.claims_of(settled.request_id),
         reader.opening(settled.request_id) is not None,
     )
@@ -169,9 +169,8 @@ def migration_json(view: MigrationView) -> dict[str, Any]:
 
 def life_cycle_json(life: LifeCycle) -> dict[str, Any]:
     """One migration in full for programs."""
-    view = MigrationView(
-        life.settled, life.process, None, life.claims, opened=life.opening is not None
-    )
+    opened = life.opening is not None
+    view = MigrationView(life.settled, life.process, _rejection(life.settled), life.claims, opened)
     steps = [
         {
             "asset": step.step.asset,
@@ -185,11 +184,7 @@ def life_cycle_json(life: LifeCycle) -> dict[str, Any]:
         for step in life.steps
     ]
     listed = [asdict(check) | {"holds": check.holds} for check in life.checks]
-    migration = life.settled.migration
-    rejection = None
-    if isinstance(migration, RejectedMigration):
-        rejection = describe(migration.rejected.reason)
-    return migration_json(view) | {"rejection": rejection, "steps": steps, "checks": listed}
+    return migration_json(view) | {"steps": steps, "checks": listed}
 
 
 def _kudos_json(claim: KudosRow) -> dict[str, Any]:
@@ -210,12 +205,16 @@ def _place_json(place: Any) -> dict[str, Any]:
 
 
 def _detail(settled: SettledMigration, step: Step) -> str:
-    migration = settled.migration
     if step.kudos is not None:
         return f"K{step.kudos.level} {STATES[step.kudos.state]}"
-    if isinstance(migration, RejectedMigration) and step.asset == "REJECTED":
+    return _rejection(settled) or "" if step.asset == "REJECTED" else ""
+
+
+def _rejection(settled: SettledMigration) -> str | None:
+    migration = settled.migration
+    if isinstance(migration, RejectedMigration):
         return describe(migration.rejected.reason)
-    return ""
+    return None
 
 
 def _duration(seconds: int) -> str:

@@ -1,6 +1,6 @@
-"""The ledger's page, and the same as JSON: read-only, from the indexed copy, for people and programs.
+"""The ledger's page and the same as JSON: read-only, from the copy, for people and programs.
 
-Every request opens the copy, reads one snapshot of it and closes it again; nothing is kept in between.
+Every request opens the copy, reads one snapshot of it and closes it again; nothing is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ledger.reader import Reader
 from ledger.reasons import describe
 from ledger.rows import IndexHead
 from ledger.source import LedgerIdentity
-from ledger.types import Address, Digest, hex_of, short
+from ledger.types import Address, BlockNumber, Digest, hex_of, short
 
 STALE_AFTER = 15.0
 REFRESH_SECONDS = 5
@@ -131,7 +131,9 @@ def _add_api(app: FastAPI, desk: Desk) -> None:
     def migrations(limit: Limit = 50, before: Before = None) -> list[dict[str, Any]]:
         """The latest migrations, the newest first."""
         with desk.reader() as reader, reader.snapshot():
-            views = pages.migration_views(reader, limit, before)
+            views = pages.migration_views(
+                reader, limit, None if before is None else BlockNumber(before)
+            )
             return [pages.migration_json(view) for view in views]
 
     @app.get("/api/v1/migrations/{request_id}")

@@ -1,8 +1,8 @@
 """Reads a compiler's command line: may this compile run on another machine, and on which files?
 
 Pure, standard library only and cheap to import. The rule is: when in doubt, local. An option
-travels only if it is known to read and write nothing but what the closure run and ``outputs`` cover,
-and to mean the same on every machine of a toolchain class.
+travels only if it is known to read and write nothing but what the closure run and ``outputs``
+cover, and to mean the same on every machine of a toolchain class.
 """
 
 from __future__ import annotations

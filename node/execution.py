@@ -140,8 +140,19 @@ async def supervise(
     finally:
         kill_group(process.pid)
         with suppress(TimeoutError):
-            await finish(asyncio.wait_for(process.wait(), _GRACE_SECONDS))
+            await finish(asyncio.wait_for(_bury(process), _GRACE_SECONDS))
     return None
+
+
+async def _bury(process: asyncio.subprocess.Process) -> None:
+    """Wait until a killed process is gone, and read its pipes to their end, which closes them."""
+    streams = [stream for stream in (process.stdout, process.stderr) if stream is not None]
+    await asyncio.gather(process.wait(), *(_discard(stream) for stream in streams))
+
+
+async def _discard(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65536):
+        pass
 
 
 async def _until_done(

@@ -61,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
     """Compile, elsewhere or here. Returns only if it was done elsewhere or there is no compiler."""
     settings = settings_from(os.environ)
     try:
+        undo_locale_coercion()
         result = _send(settings, argv, os.getcwd(), os.environ)
         _write_result(result)
         return 0
@@ -69,6 +70,14 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # whatever it is, the compile can still be done here
         _explain(settings, error)
     return _run_here(settings.compiler, argv)
+
+
+def undo_locale_coercion() -> None:
+    """Python sets LC_CTYPE when it starts in the C locale (PEP 538); compilers print by it."""
+    if os.environ.get("LC_CTYPE") == "C.UTF-8":
+        with open("/proc/self/environ", "rb") as file:
+            if b"\0LC_CTYPE=" not in b"\0" + file.read():
+                del os.environ["LC_CTYPE"]
 
 
 def _send(

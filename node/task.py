@@ -9,7 +9,6 @@ as lower-case hex. Decoding re-encodes and compares, which rejects every other s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 from eth_hash.auto import keccak
 
 from ledger.errors import PeerError
+from node import canonical_json
 from node.task_paths import (
     ENV_ALLOWED,
     SANDBOX_PATH,
@@ -192,7 +192,7 @@ def working_directories(task: TaskDescriptor) -> set[str]:
 
 
 def encode_task(task: TaskDescriptor) -> bytes:
-    return _canonical(
+    return canonical_json.encode(
         {
             "argv": task.argv,
             "cwd": task.cwd,
@@ -213,7 +213,7 @@ def encode_task(task: TaskDescriptor) -> bytes:
 
 
 def encode_result(result: ResultDescriptor) -> bytes:
-    return _canonical(
+    return canonical_json.encode(
         {
             "exit_status": result.exit_status,
             "outputs": [_file_fields(file) for file in result.outputs],
@@ -240,11 +240,6 @@ def result_digest(result: ResultDescriptor) -> bytes:
     return bytes(keccak(encode_result(result)))
 
 
-def _canonical(fields: dict[str, Any]) -> bytes:
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
-
-
 def _file_fields(file: _File) -> dict[str, Any]:
     return {"digest": file.digest.hex(), "mode": file.mode, "path": file.path}
 
@@ -252,10 +247,9 @@ def _file_fields(file: _File) -> dict[str, Any]:
 def _decode(data: bytes, build: Callable[[Any], T], encode: Callable[[T], bytes]) -> T:
     _require(len(data) <= MAX_DESCRIPTOR_BYTES, f"it is larger than {MAX_DESCRIPTOR_BYTES} bytes")
     try:
-        value = build(json.loads(data))
+        value = build(canonical_json.decode(data))
         canonical = encode(value)
-    # RecursionError: a peer may nest brackets as deeply as it likes.
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _refuse("a field is missing or has the wrong type") from error
     _require(canonical == data, "it is not in canonical form")
     return value

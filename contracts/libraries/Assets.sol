@@ -67,20 +67,21 @@ library Assets {
         return digest(separator, _hash(REJECTED_TYPE, requestId, bytes32(reason), bytes32(signedAt)));
     }
 
-    /// @notice The ids of CONFIRMED, which the home signs, and of RESULT, for a REQUEST that was accepted.
+    /// @notice The ids of CONFIRMED, which the home signs, and of RESULT, for a REQUEST that was accepted. Times are in
+    /// seconds after the REQUEST's.
     function confirmedAndResult(
         bytes32 separator,
-        bytes32 requestId,
-        bytes32 resultSeal,
-        uint256 acceptedAt,
-        uint256 confirmedAt,
-        uint256 resultAt
+        IKudosLedger.Request memory fields,
+        uint256 acceptedAfter,
+        uint256 confirmedAfter,
+        uint256 resultAfter,
+        bytes32 resultSeal
     ) internal pure returns (bytes32 confirmedId, bytes32 resultId) {
-        (bytes32 acceptedType, bytes32 confirmedType, bytes32 resultType) =
-            (ACCEPTED_TYPE, CONFIRMED_TYPE, RESULT_TYPE);
-        // One block for all three, because this is the inner loop of a batch: `digest` would write prefix and
-        // separator anew for each. The frame is 0x1901 | separator | struct hash, the struct's words lie behind it.
-        // Memory-safe: works in the free memory without taking it.
+        (bytes32 requestType, bytes32 acceptedType, bytes32 confirmedType, bytes32 resultType) =
+            (REQUEST_TYPE, ACCEPTED_TYPE, CONFIRMED_TYPE, RESULT_TYPE);
+        // One block for all four, because this is the inner loop of a batch: `digest` would write prefix and
+        // separator anew for each. The frame is 0x1901 | separator | struct hash; a struct's words lie behind it.
+        // Memory-safe: works in the free memory without taking it, and lends the word before the REQUEST (`request`).
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let frame := mload(0x40)
@@ -88,25 +89,33 @@ library Assets {
             let words := add(frame, 0x60)
             let second := add(frame, 0x80)
             let third := add(frame, 0xa0)
+            let signedAt := mload(add(fields, 0x140))
             mstore(frame, shl(240, 0x1901))
             mstore(add(frame, 2), separator)
 
+            let start := sub(fields, 0x20)
+            let lent := mload(start)
+            mstore(start, requestType)
+            mstore(structHash, keccak256(start, 0x180))
+            mstore(start, lent)
+            let requestId := keccak256(frame, 66)
+
             mstore(words, acceptedType)
             mstore(second, requestId)
-            mstore(third, acceptedAt)
+            mstore(third, add(signedAt, acceptedAfter))
             mstore(structHash, keccak256(words, 0x60))
             let acceptedId := keccak256(frame, 66)
 
             mstore(words, confirmedType)
             mstore(second, acceptedId)
-            mstore(third, confirmedAt)
+            mstore(third, add(signedAt, confirmedAfter))
             mstore(structHash, keccak256(words, 0x60))
             confirmedId := keccak256(frame, 66)
 
             mstore(words, resultType)
             mstore(second, requestId)
             mstore(third, resultSeal)
-            mstore(add(frame, 0xc0), resultAt)
+            mstore(add(frame, 0xc0), add(signedAt, resultAfter))
             mstore(structHash, keccak256(words, 0x80))
             resultId := keccak256(frame, 66)
         }

@@ -5,7 +5,6 @@ import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 
 /// @title Reading the packed form of a batch
 /// @notice The layout is drawn in `IKudosLedger`. Offsets count bytes from the start of the batch.
-/// Arithmetic on them is unchecked in the readers of a record: they lie within the calldata, `group` has seen to it.
 library PackedBatch {
     uint256 internal constant HEADER_BYTES = 3;
     uint256 internal constant GROUP_BYTES = 21;
@@ -41,7 +40,7 @@ library PackedBatch {
         returns (address home, uint256 count)
     {
         if (offset + GROUP_BYTES > batch.length) revert IKudosLedger.MalformedBatch(offset);
-        home = address(bytes20(word(batch, offset)));
+        home = address(bytes20(batch[offset:offset + 20]));
         count = uint8(batch[offset + 20]);
         if (count == 0 || count > room || offset + GROUP_BYTES + count * size > batch.length) {
             revert IKudosLedger.MalformedBatch(offset);
@@ -53,31 +52,39 @@ library PackedBatch {
         internal
         pure
     {
-        unchecked {
-            request.processId = word(batch, offset);
-            request.processName = word(batch, offset + 32);
-            request.commitment = word(batch, offset + 64);
-            uint64 signedAt = uint32(numbers >> 192);
-            request.cpuSeconds = uint24(numbers >> 144);
-            request.memoryMiB = uint24(numbers >> 120);
-            request.outputKiB = uint32(numbers >> 88);
-            request.seq = uint32(numbers >> 224);
-            request.resultDeadline = signedAt + uint24(numbers >> 168);
-            request.signedAt = signedAt;
+        // Process id, process name and commitment stand side by side in the record as in the struct, from its third
+        // word on. Memory-safe: writes these three words of the struct.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            calldatacopy(add(request, 0x40), add(batch.offset, offset), 0x60)
         }
+        uint64 signedAt = uint32(numbers >> 192);
+        request.cpuSeconds = uint24(numbers >> 144);
+        request.memoryMiB = uint24(numbers >> 120);
+        request.outputKiB = uint32(numbers >> 88);
+        request.seq = uint32(numbers >> 224);
+        unchecked {
+            request.resultDeadline = signedAt + uint24(numbers >> 168);
+        }
+        request.signedAt = signedAt;
     }
 
     /// @notice What a CONFIRMED record holds besides the REQUEST.
+    /// @return numbers the run of small fields; what follows the record in the calldata is shifted away by its readers
     function readConfirmed(bytes calldata batch, uint256 offset)
         internal
         pure
         returns (uint256 numbers, bytes32 seal, bytes32 r, bytes32 vs)
     {
-        unchecked {
-            numbers = uint256(word(batch, offset + CONFIRMED_NUMBERS_AT));
-            seal = word(batch, offset + SEAL_AT);
-            r = word(batch, offset + CONFIRMED_SIGNATURE_AT);
-            vs = word(batch, offset + CONFIRMED_SIGNATURE_AT + 32);
+        // Assembly, because checked slices cost more than all the rest of the reading, and `group` has checked the
+        // whole record. Memory-safe, like the next one: touches no memory.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let start := add(batch.offset, offset)
+            seal := calldataload(add(start, SEAL_AT))
+            r := calldataload(add(start, CONFIRMED_SIGNATURE_AT))
+            vs := calldataload(add(start, add(CONFIRMED_SIGNATURE_AT, 32)))
+            numbers := calldataload(add(start, CONFIRMED_NUMBERS_AT))
         }
     }
 
@@ -87,10 +94,12 @@ library PackedBatch {
         pure
         returns (uint256 numbers, bytes32 r, bytes32 vs)
     {
-        unchecked {
-            numbers = uint256(word(batch, offset + REJECTED_NUMBERS_AT));
-            r = word(batch, offset + REJECTED_SIGNATURE_AT);
-            vs = word(batch, offset + REJECTED_SIGNATURE_AT + 32);
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let start := add(batch.offset, offset)
+            r := calldataload(add(start, REJECTED_SIGNATURE_AT))
+            vs := calldataload(add(start, add(REJECTED_SIGNATURE_AT, 32)))
+            numbers := calldataload(add(start, REJECTED_NUMBERS_AT))
         }
     }
 
@@ -112,16 +121,5 @@ library PackedBatch {
 
     function rejectionReason(uint256 numbers) internal pure returns (uint256) {
         return uint8(numbers >> 64);
-    }
-
-    /// @notice The 32 bytes at `offset`; beyond the end of the batch they are whatever follows in the calldata.
-    function word(bytes calldata batch, uint256 offset) internal pure returns (bytes32 value) {
-        // Assembly, because a checked slice for every word costs more than the rest of the reading. `group` has
-        // checked the whole record; the run of numbers is the last of it, and its readers shift the surplus away.
-        // Memory-safe: touches no memory.
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            value := calldataload(add(batch.offset, offset))
-        }
     }
 }

@@ -1,4 +1,5 @@
-"""The two figures of the thesis' experiment, from this run: Kudos (6.2) and accepted tasks (6.3) over time."""
+"""The two figures of the thesis' experiment, from this run: Kudos (6.2) and accepted tasks (6.3)
+over time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the demo found, as data. The numbers come from the ledger where it has them, from the nodes' own journals
-where only they know (what was not sent)."""
+"""What the demo found, as data. The numbers come from the ledger where it has them, from the nodes'
+own journals where only they know (what was not sent)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import Any
 from ledger.reader import Reader
 from ledger.rows import NodeRow
 from ledger.types import hex_of
+from node.demo.build import Built, Workplace, objects_of
 from node.demo.cluster import Member
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One node. ``requests`` to ``canaries_passed`` count ledger records, ``sent`` to ``not_worth`` compiles."""
+    """One node. ``requests`` to ``canaries_passed`` count ledger records, ``sent`` to ``not_worth``
+    compiles."""
 
     address: str
     role: str
@@ -58,6 +60,42 @@ class Report:
     phases: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
+
+    def set_build(
+        self, places: Sequence[Workplace], references: Sequence[Built], seconds: float
+    ) -> None:
+        """Compares every object with the plainly built one of the same node and path."""
+        units = identical = 0
+        for place, reference in zip(places, references, strict=True):
+            shared = objects_of(place.tree)
+            units += len(reference.objects)
+            identical += sum(
+                shared.get(name) == digest for name, digest in reference.objects.items()
+            )
+        local = sorted(reference.seconds for reference in references)[len(references) // 2]
+        self.build = {
+            "units": units,
+            "identical": identical,
+            "seconds_local": round(local, 1),
+            "seconds": round(seconds, 1),
+        }
+
+    def set_shares(self, shares: Mapping[str, Share], warm_up_seconds: int) -> None:
+        """What each node's requests met with after the warm-up."""
+        roles = [node.role for node in self.nodes]
+        self.shares = {
+            "warm_up_seconds": warm_up_seconds,
+            "nodes": [
+                {
+                    "name": name,
+                    "role": role,
+                    "requests": share.requests,
+                    "accepted": share.accepted,
+                    "share": round(share.value, 4),
+                }
+                for (name, share), role in zip(shares.items(), roles, strict=True)
+            ],
+        }
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")

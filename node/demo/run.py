@@ -1,40 +1,34 @@
-"""The demo from the first block to the verdict."""
+"""The demo from the first block to the verdict, in the order in which things happen."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
-from ledger.audit import audit
-from ledger.deployment import Deployment
-from ledger.embedded import EmbeddedChain
-from ledger.errors import KudosError, SetupError, UsageError
-from ledger.ports import SystemClock, system_entropy
+from ledger.errors import UsageError
 from ledger.reader import Reader
-from ledger.rpc import Rpc
-from node.demo import build, figures, project
-from node.demo.cluster import Daemon, Member
-from node.demo.ledger import Ground, prepare_ground
-from node.demo.report import Report, Share, journal_counters, node_reports, shares_after
+from node.demo import build, figures, ground, project
+from node.demo.build import Built, Workplace
+from node.demo.checks import audit_ledger, chain_use, outstanding, problems_of
+from node.demo.cluster import Daemon, Member, free_endpoints, wait_for_sockets
+from node.demo.report import Report, node_reports, shares_after
+from node.demo.screen import Screen, print_outcome
 
-NODES = ("fair", "fair", "vermin")
+ROLES = ("fair", "fair", "vermin")
 VALIDATORS = 3
-MARKER = ".kudos-demo"
-SETTLE_SECONDS = 90.0
-WARM_UP = 1 / 3
-"""The share of the building time that is not judged: everybody starts from zero Kudos."""
 VERMIN_JOBS = 2
-"""Node 3 sends as much as it can: this many times the jobs of a fair node, and nothing is too small."""
+"""Node 3 sends as much as it can: this many times a fair node's jobs, and nothing is too small."""
+WARM_UP_SHARE = 1 / 3
+"""The part of the building time that is not judged: everybody starts from zero Kudos."""
+SETTLE_SECONDS = 120.0
+MARKER = ".kudos-demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +47,192 @@ class DemoOptions:
     deployer_password_file: Path | None = None
     finality_depth: int | None = None
 
+    @property
+    def external(self) -> ground.External | None:
+        if self.rpc is None or self.chain_id is None or self.deployer is None:
+            return None
+        return ground.External(self.rpc, self.chain_id, self.deployer, self.deployer_password_file)
+
 
 def run_demo(options: DemoOptions) -> int:
     """0 when every check of its own held, 1 otherwise; always ends what it started."""
-    console = Console(stderr=False)
+    console = Console()
     data = options.data.absolute()
     _empty(data)
+    demo = Demo(options, data, Screen(console))
     with ExitStack() as stack:
-        demo = Demo(options, data, console)
-        stack.callback(demo.end)
-        report = demo.run(stack)
-        _print_outcome(console, report, demo)
+        demo.run(stack)
+        demo.report.write(data / "report.json")
         if options.report:
-            report.write(options.report)
-        report.write(data / "report.json")
+            demo.report.write(options.report)
+        page = demo.start_page(stack)
+        print_outcome(console, demo.report, demo.pictures, page, stays=options.stay)
         if options.stay:
-            demo.serve(stack)
-    return 1 if report.problems else 0
+            demo.stay()
+    return 1 if demo.report.problems else 0
 
 
 @dataclass(slots=True)
 class Demo:
-    """One run. Methods come in the order in which things happen."""
+    """One run."""
 
     options: DemoOptions
     data: Path
-    console: Console
-    daemons: list[Daemon] = field(default_factory=list)
-    figures: list[Path] = field(default_factory=list)
-    ground: Ground | None = None
+    screen: Screen
+    report: Report = field(init=False)
+    pictures: list[Path] = field(default_factory=list)
+    _daemons: list[Daemon] = field(default_factory=list)
+    _ground: ground.Ground | None = None
 
-    def run(self, stack: ExitStack) -> Report: ...
+    def __post_init__(self) -> None:
+        self.report = Report(self.options.seed)
+
+    @property
+    def ground(self) -> ground.Ground:
+        assert self._ground is not None, "the ground is prepared first"
+        return self._ground
+
+    def run(self, stack: ExitStack) -> None:
+        """Everything up to the verdict; the report is complete afterwards."""
+        with self._phase("project"):
+            work = self._project()
+        started = time.monotonic()
+        with self._phase("chain and ledger"):
+            self._prepare(stack)
+        places = [
+            Workplace(node, self.data / "build" / node.name / work.source.name)
+            for node in self.ground.nodes
+        ]
+        paused = time.monotonic()
+        with self._phase("reference builds"):
+            references = [self._reference(work, place) for place in places]
+        started += time.monotonic() - paused
+        with self._phase("daemons"):
+            self._start_daemons(stack)
+        with self._phase("shared build"):
+            shared_from = int(time.time())
+            seconds = self._build(work, places)
+        with self._phase("settling"):
+            self._wait_until_settled()
+        with self._phase("checks"):
+            self._judge(work, places, references, shared_from, seconds)
+        self.report.seconds = round(time.monotonic() - started, 1)
+
+    def start_page(self, stack: ExitStack) -> str:
+        """Serves node 1's copy of the ledger on loopback; the page's address."""
+        endpoint = free_endpoints(1)[0]
+        arguments = ["serve", "--ledger", str(self.ground.ledger_file)]
+        arguments += ["--index", str(self.ground.nodes[0].index), "--listen", endpoint]
+        page = Daemon(Member("page", "page", self.ground.nodes[0].key, self.data), arguments)
+        page.start()
+        stack.callback(page.stop)
+        return f"http://{endpoint}/"
+
+    def stay(self) -> None:
+        """Keeps everything running until Ctrl-C."""
+        while True:
+            time.sleep(1.0)
+            for daemon in self._daemons:
+                daemon.check()
+
+    def _project(self) -> project.Project:
+        if self.options.source is not None:
+            return project.from_directory(self.options.source)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kudos"
+        return project.redis(cache)
+
+    def _prepare(self, stack: ExitStack) -> None:
+        options = self.options
+        self._ground = ground.prepare(
+            self.data, ROLES, VALIDATORS, options.external, options.finality_depth, stack
+        )
+        self._daemons = ground.daemons(self._ground, options.seed)
+
+    def _reference(self, work: project.Project, place: Workplace) -> Built:
+        self.screen.say(f"building {work.source.name} plainly for {place.member.name}")
+        built = build.build_plainly(work, place, os.cpu_count() or 1)
+        project.copy_into(work, place.tree)
+        return built
+
+    def _start_daemons(self, stack: ExitStack) -> None:
+        for daemon in self._daemons:
+            daemon.start()
+            stack.callback(daemon.stop)
+        wait_for_sockets(self._daemons)
+
+    def _build(self, work: project.Project, places: list[Workplace]) -> float:
+        jobs = self.options.jobs
+        greedy = {"KUDOS_MIN_BYTES": "0"}
+        orders = [
+            (place, jobs * VERMIN_JOBS, greedy)
+            if place.member.role == "vermin"
+            else (place, jobs, {})
+            for place in places
+        ]
+        with self._reader() as reader, self.screen.live(self.ground.nodes, reader) as tick:
+
+            def tick_and_check() -> None:
+                tick()
+                self._check()
+
+            return build.build_together(work, orders, tick_and_check)
+
+    def _wait_until_settled(self) -> None:
+        """Until nothing is queued, unopened or undecided any more."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        with self._reader() as reader, self.screen.live(self.ground.nodes, reader) as tick:
+            while waiting := outstanding(self.ground.nodes, reader):
+                if time.monotonic() > deadline:
+                    self.report.problems.append(f"After {SETTLE_SECONDS:.0f} s: {waiting}.")
+                    return
+                tick()
+                self._check()
+                time.sleep(0.5)
+
+    def _judge(
+        self,
+        work: project.Project,
+        places: list[Workplace],
+        references: list[Built],
+        shared_from: int,
+        seconds: float,
+    ) -> None:
+        report = self.report
+        warm_up = int(seconds * WARM_UP_SHARE)
+        with self._reader() as reader:
+            report.nodes = node_reports(self.ground.nodes, reader)
+            report.set_build(places, references, seconds)
+            report.set_shares(
+                shares_after(reader, self.ground.nodes, shared_from + warm_up), warm_up
+            )
+            report.audit, differences = audit_ledger(self.ground, reader)
+            report.chain = chain_use(self.ground)
+            self.pictures = figures.draw(self.ground.nodes, reader, self.data)
+        report.problems += differences
+        report.problems += problems_of(report, work, places)
+
+    def _check(self) -> None:
+        for daemon in self._daemons:
+            daemon.check()
+
+    def _reader(self) -> Reader:
+        return Reader.open(self.ground.nodes[0].index, self.ground.deployment)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        self.screen.phase(name)
+        started = time.monotonic()
+        yield
+        self.report.phases[name] = round(time.monotonic() - started, 1)
+
+
+def _empty(data: Path) -> None:
+    """Makes a fresh data directory; only one that a demo made before is ever deleted."""
+    if data.exists() and any(data.iterdir()):
+        if not (data / MARKER).exists():
+            raise UsageError(
+                f"{data} is not empty and no demo made it.", hint="Choose another --data directory."
+            )
+        shutil.rmtree(data)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (data / MARKER).touch()

@@ -1,4 +1,4 @@
-"""The least that can stand where a node stands: answers the shim, runs tasks in the real sandbox."""
+"""The least that can stand for a node: answers the shim, runs tasks in the real sandbox."""
 
 from __future__ import annotations
 

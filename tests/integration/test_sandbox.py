@@ -132,9 +132,7 @@ def test_it_has_no_network_and_no_way_out(sandbox: Sandbox, store: ContentStore)
     assert int(lines[2]) < 10
 
 
-def test_originals_stay_as_they_are(
-    sandbox: Sandbox, store: ContentStore, tmp_path: Path
-) -> None:
+def test_originals_stay_as_they_are(sandbox: Sandbox, store: ContentStore, tmp_path: Path) -> None:
     original = tmp_path / "original"
     original.write_bytes(b"original")
     digest = store.put(b"original")
@@ -193,7 +191,9 @@ def test_streams_are_limited(sandbox: Sandbox, store: ContentStore, stream: str)
 
 
 def test_one_large_file_is_refused(sandbox: Sandbox, store: ContentStore) -> None:
-    task = shell("exec head -c 1M /dev/zero > big", outputs=(f"{CWD}/big",), limits=Limits(9, 512, 10))
+    task = shell(
+        "exec head -c 1M /dev/zero > big", outputs=(f"{CWD}/big",), limits=Limits(9, 512, 10)
+    )
     done = run(sandbox, task, store)
     assert done.exit_status != 0
     assert sum(len(o.data) for o in done.outputs) <= 10 * 1024
@@ -380,9 +380,7 @@ def test_a_bubblewrap_that_is_blocked_says_what_to_do(
     assert hint in caught.value.hint
 
 
-def test_running_unsandboxed_has_to_be_accepted(
-    tmp_path: Path, store: ContentStore
-) -> None:
+def test_running_unsandboxed_has_to_be_accepted(tmp_path: Path, store: ContentStore) -> None:
     with pytest.raises(SetupError, match="i-accept-running-strangers-code-unsandboxed"):
         UnsandboxedRunner(accept_no_sandbox=False)
     runner = UnsandboxedRunner(accept_no_sandbox=True, scratch=tmp_path)

@@ -122,10 +122,11 @@ def test_harmless_options_travel_and_reach_the_closure_run(options: str) -> None
         "-flto", "-flto=4", "-gsplit-dwarf", "-fsplit-dwarf", "-fdump-tree-all", "-fopt-info",
         "-fstack-usage", "-fcallgraph-info", "-fsave-optimization-record", "-fmodules",
         "-foffload=x", "-fpch-deps", "-fpch-preprocess", "-include-pch x", "-fpreprocessed",
-        "-fdirectives-only", "-fcompare-debug", "-fsanitize-ignorelist=x", "-fdiagnostics-format=json-file",
+        "-fdirectives-only", "-fcompare-debug", "-fsanitize-ignorelist=x",
+        "-fdiagnostics-format=json-file",
         "-fsomething=/a/file", "-time", "-aux-info x", "-T x", "--target=arm", "-framework x",
-        "-unheard-of", "--unheard-of", "-f", "-m", "-", "-MD -MF -", "-DX=__TIME__", "-o b.o -o c.o",
-        "-D", "-o",
+        "-unheard-of", "--unheard-of", "-f", "-m", "-", "-MD -MF -", "-DX=__TIME__",
+        "-o b.o -o c.o", "-D", "-o",
     ],
 )  # fmt: skip
 def test_everything_else_stays(options: str) -> None:

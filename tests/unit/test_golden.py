@@ -57,9 +57,7 @@ def test_digest_equals_eth_accounts(case: dict[str, Any]) -> None:
             "message": case["values"],
         }
     )
-    assert keccak(b"\x19\x01" + signable.header + signable.body) == unhex(
-        case["digest"]
-    )
+    assert keccak(b"\x19\x01" + signable.header + signable.body) == unhex(case["digest"])
 
 
 @pytest.mark.parametrize("case", VECTORS["commitments"])
@@ -100,23 +98,16 @@ def test_commitment_equals_abi_encode(case: dict[str, Any]) -> None:
     assert keccak(words) == unhex(case["commitment"])
 
 
-@pytest.mark.parametrize(
-    "case", VECTORS["batches"], ids=lambda case: len(case["leaves"])
-)
+@pytest.mark.parametrize("case", VECTORS["batches"], ids=lambda case: len(case["leaves"]))
 def test_batch_round_trip_signatures_and_paths(case: dict[str, Any]) -> None:
     host = Address(unhex(case["host"]))
     migrations = record.decode_batch(DOMAIN, host, unhex(case["batch"]))
     assert record.encode_batch(migrations) == unhex(case["batch"])
     for migration in migrations:
         signed = (
-            migration.confirmed
-            if isinstance(migration, ConfirmedMigration)
-            else migration.request
+            migration.confirmed if isinstance(migration, ConfirmedMigration) else migration.request
         )
-        assert (
-            recover(digest(DOMAIN, signed), migration.home_signature)
-            == migration.request.home
-        )
+        assert recover(digest(DOMAIN, signed), migration.home_signature) == migration.request.home
     leaves = record.leaves(DOMAIN, migrations, ())
     assert [unhex(leaf) for leaf in case["leaves"]] == leaves
     last = len(leaves) - 1

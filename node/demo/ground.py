@@ -1,0 +1,132 @@
+"""What the demo stands on: a chain, a ledger on it, and members with keys and a little money for
+gas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.deployment import Deployment, deploy
+from ledger.embedded import EmbeddedChain
+from ledger.errors import ChainError
+from ledger.keys import Key
+from ledger.ports import SystemClock, system_entropy
+from ledger.rpc import Rpc
+from ledger.sender import Sender
+from ledger.types import Address
+from node.demo.cluster import (
+    Daemon,
+    Member,
+    enrol,
+    free_endpoints,
+    node_arguments,
+    peer_of,
+    validator_arguments,
+)
+from node.identity import password_from, unlock
+
+FINALITY_DEPTH = 4
+WEI = 10**18
+ALLOWANCE = WEI // 2
+"""What each member gets for gas; a demo uses a few thousandths of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """An existing chain: where it is, which it must be, and who pays there."""
+
+    url: str
+    chain_id: int
+    deployer: Path
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Chain, ledger and members."""
+
+    rpc_url: str
+    deployment: Deployment
+    ledger_file: Path
+    nodes: tuple[Member, ...]
+    validators: tuple[Member, ...]
+    chain: EmbeddedChain | None
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return (*self.nodes, *self.validators)
+
+
+def prepare(
+    data: Path,
+    roles: Sequence[str],
+    validators: int,
+    external: External | None,
+    finality_depth: int | None,
+    stack: ExitStack,
+) -> Ground:
+    """Starts or checks the chain, enrols the members, deploys, and hands out gas."""
+    nodes = tuple(
+        enrol(data, f"node-{number}", role, system_entropy) for number, role in enumerate(roles, 1)
+    )
+    judges = tuple(
+        enrol(data, f"validator-{number}", "validator", system_entropy)
+        for number in range(1, validators + 1)
+    )
+    chain = None
+    if external is None:
+        deployer = enrol(data, "deployer", "deployer", system_entropy).key
+        chain = stack.enter_context(EmbeddedChain(data / "chain" / "state.json"))
+        url = chain.url
+        chain.fund(deployer.address, 100 * WEI)
+    else:
+        url, deployer = external.url, _external_deployer(external)
+    rpc = Rpc(url)
+    deployment = deploy(
+        rpc,
+        deployer,
+        SystemClock(),
+        validators=[judge.address for judge in judges],
+        threshold=validators // 2 + 1,
+        finality_depth=FINALITY_DEPTH if finality_depth is None else finality_depth,
+    )
+    ledger_file = data / "ledger.json"
+    deployment.save(ledger_file)
+    _hand_out_gas(rpc, deployer, deployment.chain_id, [m.address for m in (*nodes, *judges)])
+    return Ground(url, deployment, ledger_file, nodes, judges, chain)
+
+
+def daemons(ground: Ground, seed: int) -> list[Daemon]:
+    """The processes of all members, not started yet."""
+    endpoints = free_endpoints(len(ground.nodes))
+    places = dict(zip(ground.nodes, endpoints, strict=True))
+    started = []
+    for number, (node, endpoint) in enumerate(places.items()):
+        peers = [peer_of(other, place) for other, place in places.items() if other is not node]
+        strategy = "each-third" if node.role == "vermin" else "thesis"
+        extra = ["--strategy", strategy, "--canary-seed", str(seed * len(places) + number)]
+        arguments = (ground.ledger_file, ground.rpc_url, endpoint, peers, extra)
+        started.append(Daemon(node, node_arguments(node, *arguments)))
+    everybody = [peer_of(node, place) for node, place in places.items()]
+    for judge in ground.validators:
+        arguments_of = validator_arguments(judge, ground.ledger_file, ground.rpc_url, everybody)
+        started.append(Daemon(judge, arguments_of))
+    return started
+
+
+def _external_deployer(external: External) -> Key:
+    found = Rpc(external.url).chain_id()
+    if found != external.chain_id:
+        raise ChainError(
+            f"The endpoint is chain {found}, not {external.chain_id}.",
+            hint="Correct --rpc or --chain-id.",
+        )
+    return unlock(external.deployer, password_from(external.password_file))
+
+
+def _hand_out_gas(rpc: Rpc, payer: Key, chain_id: int, members: Sequence[Address]) -> None:
+    sender = Sender(rpc, payer, chain_id, SystemClock())
+    for member in members:
+        sender.transfer(member, ALLOWANCE)

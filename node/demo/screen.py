@@ -1,0 +1,135 @@
+"""What the demo shows while it runs and when it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ledger.reader import Reader
+from ledger.rows import NodeRow
+from node.demo.cluster import Member
+from node.demo.report import Report, journal_counters
+
+PLAIN_SECONDS = 5.0
+"""How often a line is printed where there is no terminal to redraw."""
+
+
+class Screen:
+    """Progress for people: a table that redraws itself on a terminal, lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+
+    def phase(self, name: str) -> None:
+        self.say(f"[bold]{name}[/bold]")
+
+    def say(self, text: str) -> None:
+        self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/dim]  {text}")
+
+    @contextmanager
+    def live(self, nodes: Sequence[Member], reader: Reader) -> Iterator[Callable[[], None]]:
+        """Gives a function that shows how things stand now."""
+        if self._console.is_terminal:
+            with Live(_table(nodes, reader), console=self._console, auto_refresh=False) as live:
+                yield lambda: live.update(_table(nodes, reader), refresh=True)
+            return
+        last = [float("-inf")]
+
+        def line() -> None:
+            if time.monotonic() - last[0] >= PLAIN_SECONDS:
+                last[0] = time.monotonic()
+                self.say(_summary(nodes, reader))
+
+        yield line
+        self.say(_summary(nodes, reader))
+
+
+def print_outcome(
+    console: Console, report: Report, pictures: Sequence[Path], page: str, *, stays: bool
+) -> None:
+    """The table, the figures, the page, and the verdict."""
+    console.print(_final_table(report))
+    build, audit, chain = report.build, report.audit, report.chain
+    console.print(
+        f"{build['identical']} of {build['units']} object files are identical to plain cc's;"
+        f" the shared build took {build['seconds']:.0f} s,"
+        f" a plain one {build['seconds_local']:.0f} s."
+    )
+    console.print(
+        f"Audit at block {audit['block']}: {audit['assets']} assets,"
+        f" {audit['kudos']} verified Kudos, {audit['differences']} differences. {chain['transactions']} transactions,"
+        f" {chain['gas']:,} gas in {chain['blocks']} blocks."
+    )
+    console.print("Figures: " + ", ".join(str(path) for path in pictures))
+    state = "Ctrl-C ends it" if stays else "ends with this command; keep it with --stay"
+    console.print(f"Ledger page: {page} ({state})")
+    console.print(f"{report.seconds:.0f} s without the reference builds: {report.phases}")
+    for problem in report.problems:
+        console.print(f"[bold red]PROBLEM[/bold red] {problem}")
+    if not report.problems:
+        console.print("[bold green]Every check held.[/bold green]")
+
+
+def _rows(nodes: Sequence[Member], reader: Reader) -> Iterator[tuple[Member, NodeRow]]:
+    found = {row.address: row for row in reader.nodes()}
+    for node in nodes:
+        yield node, found.get(node.address) or NodeRow(node.address, *[0] * 12)
+
+
+def _table(nodes: Sequence[Member], reader: Reader) -> Table:
+    head = reader.head()
+    table = Table(title=f"block {head.number if head else 0}")
+    for column in ("node", "Kudos", "k1", "k2", "k3", "asked", "accepted", "hosted", "at home"):
+        table.add_column(column, justify="left" if column == "node" else "right")
+    for node, row in _rows(nodes, reader):
+        counters = journal_counters(node)
+        local = counters.get("local", 0) + counters.get("not_worth", 0)
+        numbers = (
+            row.points,
+            row.k1,
+            row.k2,
+            row.k3,
+            row.requests,
+            row.accepted,
+            row.hosted,
+            local,
+        )
+        table.add_row(f"{node.name} ({node.role})", *map(str, numbers))
+    return table
+
+
+def _summary(nodes: Sequence[Member], reader: Reader) -> str:
+    head = reader.head()
+    parts = [
+        f"{node.name}: {row.points} Kudos, {row.accepted}/{row.requests} accepted"
+        for node, row in _rows(nodes, reader)
+    ]
+    return f"block {head.number if head else 0} · " + " · ".join(parts)
+
+
+def _final_table(report: Report) -> Table:
+    table = Table(title="Three nodes, one build each")
+    columns = ("node", "Kudos", "k1", "k2", "k3", "requests", "accepted", "share after warm-up")
+    for column in (*columns, "hosted", "canaries given", "passed", "sent", "local", "not worth"):
+        table.add_column(column, justify="left" if column == "node" else "right")
+    for number, (node, share) in enumerate(
+        zip(report.nodes, report.shares["nodes"], strict=True), 1
+    ):
+        kudos = node.kudos
+        table.add_row(
+            f"{number} {node.role}",
+            *(str(kudos[key]) for key in ("points", "k1", "k2", "k3")),
+            str(node.requests),
+            str(node.accepted_by_others),
+            f"{share['share']:.0%}",
+            *(str(each) for each in (node.hosted, node.canaries_given, node.canaries_passed)),
+            *(str(each) for each in (node.sent, node.local, node.not_worth)),
+        )
+    return table

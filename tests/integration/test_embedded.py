@@ -1,0 +1,149 @@
+"""The embedded chain as a real process: accidents, its state file, and who outlives whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ledger.embedded import EmbeddedChain, find_anvil
+from ledger.errors import ChainError, CorruptData, SetupError
+from ledger.types import Address
+
+SOMEBODY = Address(b"\x11" * 20)
+
+
+def is_gone(pid: int, within: float = 5.0) -> bool:
+    """Whether the process ends in time; a zombie that nobody waits for has ended."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_its_pid_is_the_chain_and_stop_ends_it(tmp_path: Path) -> None:
+    with EmbeddedChain(tmp_path / "state.json", chain_id=4242) as chain:
+        assert Path(f"/proc/{chain.pid}/exe").resolve().name == "anvil"
+        assert chain.rpc.chain_id() == 4242
+        pid = chain.pid
+    assert is_gone(pid)
+    assert not chain.alive()
+
+
+def test_blocks_come_by_the_clock(tmp_path: Path) -> None:
+    with EmbeddedChain(tmp_path / "state.json", block_time=1) as chain:
+        before = chain.rpc.block_number()
+        time.sleep(2.2)
+        assert chain.rpc.block_number() - before in (2, 3)
+
+
+def test_after_sigterm_it_comes_back_with_everything(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with EmbeddedChain(state, block_time=0) as chain:
+        (rich, *_) = chain.rpc.raw("eth_accounts", [])
+        for _ in range(3):
+            gift = {"from": rich, "to": "0x" + SOMEBODY.hex(), "value": "0x5"}
+            chain.rpc.raw("eth_sendTransaction", [gift])
+        blocks = chain.rpc.headers(range(4))
+    with EmbeddedChain(state, block_time=0) as chain:
+        assert chain.rpc.headers(range(4)) == blocks
+        assert [chain.rpc.balance(SOMEBODY, number) for number in range(4)] == [0, 5, 10, 15]
+
+
+def test_after_kill_9_it_comes_back_with_what_was_saved(tmp_path: Path) -> None:
+    chain = EmbeddedChain(tmp_path / "state.json", block_time=0)
+    chain.start()
+    chain.mine(5)
+    chain.save()
+    chain.mine(2)
+    chain.kill()
+    chain.start()
+    try:
+        assert chain.rpc.block_number() in (5, 7)
+        chain.mine()
+    finally:
+        chain.stop()
+
+
+@pytest.mark.parametrize("left", [0, 1, 1000], ids=["empty", "a byte", "half"])
+def test_a_state_that_breaks_off_is_replaced_by_the_good_copy(tmp_path: Path, left: int) -> None:
+    state = tmp_path / "state.json"
+    with EmbeddedChain(state, block_time=0) as chain:
+        chain.mine(3)
+        chain.save()
+    state.write_bytes(state.read_bytes()[:left])
+    with EmbeddedChain(state, block_time=0) as chain:
+        assert chain.rpc.block_number() == 3
+
+
+def test_a_broken_state_without_a_copy_is_an_error_and_stays(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.write_bytes(b'{"block":')
+    with pytest.raises(CorruptData, match="breaks off"):
+        EmbeddedChain(state).start()
+    assert state.read_bytes() == b'{"block":'
+
+
+def test_a_state_that_was_removed_means_a_fresh_chain(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with EmbeddedChain(state, block_time=0) as chain:
+        chain.mine(3)
+        chain.save()
+    state.unlink()
+    with EmbeddedChain(state, block_time=0) as chain:
+        assert chain.rpc.block_number() == 0
+
+
+def test_a_taken_port_is_an_error_at_once(tmp_path: Path) -> None:
+    with EmbeddedChain(tmp_path / "one.json") as chain:
+        other = EmbeddedChain(tmp_path / "two.json", port=chain.port, chain_id=2)
+        with pytest.raises(ChainError, match="embedded chain"):
+            other.start(within=5)
+        assert not other.alive()
+        assert chain.alive()
+
+
+def test_a_missing_anvil_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match="make setup"):
+        find_anvil(tmp_path, environment={})
+    with pytest.raises(SetupError, match="KUDOS_ANVIL"):
+        find_anvil(environment={"KUDOS_ANVIL": str(tmp_path / "nothing")})
+
+
+def test_a_reorganisation_replaces_blocks_and_drops_what_they_held(tmp_path: Path) -> None:
+    with EmbeddedChain(tmp_path / "state.json", block_time=0) as chain:
+        chain.mine(5)
+        old = chain.rpc.headers(range(6))
+        chain.reorganise(3)
+        new = chain.rpc.headers(range(6))
+        assert new[:3] == old[:3]
+        assert all(now != before for now, before in zip(new[3:], old[3:], strict=True))
+
+
+def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path, project: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from ledger.embedded import EmbeddedChain\n"
+        "chain = EmbeddedChain(Path(sys.argv[1])); chain.start()\n"
+        "print(chain.pid, flush=True); time.sleep(60)\n"
+    )
+    arguments = [sys.executable, "-c", script, str(tmp_path / "state.json")]
+    with subprocess.Popen(arguments, cwd=project, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        os.kill(parent.pid, signal.SIGKILL)
+    assert is_gone(pid)
+    assert "block" in json.loads((tmp_path / "state.json").read_bytes()), "it dumped its state"

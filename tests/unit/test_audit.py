@@ -1,0 +1,205 @@
+"""The audit: silent on an honest ledger, and not on any other."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account.messages import _hash_eip191_message, encode_typed_data
+
+from ledger import audit_logs
+from ledger.audit import AuditReport, audit
+from ledger.errors import ChainError, SetupError
+from ledger.events import SIGNATURES, RawLog
+from ledger.indexer import Indexer
+from ledger.ports import SystemClock
+from ledger.source import BlockRef
+from ledger.store import IndexStore
+from ledger.synthetic import Header, SyntheticChain
+from ledger.synthetic_actors import Settings
+from ledger.synthetic_contract import _TOPICS
+from ledger.types import Address, BlockNumber, Digest
+
+
+@pytest.fixture(scope="module")
+def chain() -> SyntheticChain:
+    made = SyntheticChain(Settings(nodes=4, refused=0.1, repeated=0.8))
+    for _ in range(6):
+        made.mine(16)
+    made.mine()
+    made.mine()
+    return made
+
+
+@pytest.fixture
+def index(tmp_path: Path, chain: SyntheticChain) -> Path:
+    path = tmp_path / "index.db"
+    with IndexStore.open(path, chain.deployment) as store:
+        Indexer(chain, store, chain.deployment, SystemClock()).step()
+    return path
+
+
+def run(chain: SyntheticChain, index: Path | None = None) -> AuditReport:
+    return audit(chain, chain.deployment, index)
+
+
+def test_an_honest_ledger_has_no_differences(chain: SyntheticChain, index: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    report = audit(
+        chain, chain.deployment, index, progress=lambda done, of: seen.append((done, of))
+    )
+    assert report.ok and report.differences == () and report.block == 8
+    totals = chain.contract.totals.values()
+    assert report.kudos == sum(sum(total.values()) for total in totals) > 50
+    with sqlite3.connect(index) as conn:
+        (confirmed,) = conn.execute("SELECT count(result_id) FROM migrations").fetchone()
+        (all_,) = conn.execute("SELECT count(*) FROM migrations").fetchone()
+        (claims,) = conn.execute("SELECT count(*) FROM kudos").fetchone()
+        (opened,) = conn.execute("SELECT count(*) FROM openings").fetchone()
+        (refused,) = conn.execute("SELECT count(*) FROM kudos WHERE state = 3").fetchone()
+        (skipped,) = conn.execute("SELECT count(*) FROM skipped").fetchone()
+    conn.close()
+    assert report.assets == 4 * confirmed + 2 * (all_ - confirmed) + claims + opened
+    assert refused and skipped and opened, "the ledger must hold what the audit is to check"
+    assert seen[-1] == (8, 8)
+
+
+ROWS = [
+    ("UPDATE nodes SET k3 = k3 + 1 WHERE rowid = 2", "SQLite nodes"),
+    ("DELETE FROM nodes WHERE rowid = 1", "SQLite nodes"),
+    (
+        "UPDATE kudos SET state = 3 WHERE rowid = (SELECT min(rowid) FROM kudos WHERE state = 2)",
+        "SQLite kudos",
+    ),
+    ("UPDATE kudos SET host = home WHERE rowid = 7", "SQLite kudos"),
+    ("DELETE FROM kudos WHERE rowid = 3", "SQLite kudos"),
+    ("DELETE FROM migrations WHERE rowid = 3", "SQLite migrations"),
+    ("UPDATE cursor SET hash = x'00'", "SQLite"),
+]
+
+
+@pytest.mark.parametrize(("tampering", "where"), ROWS)
+def test_a_changed_copy_is_found(
+    chain: SyntheticChain, index: Path, tampering: str, where: str
+) -> None:
+    with sqlite3.connect(index) as conn:
+        assert conn.execute(tampering).rowcount == 1
+    conn.close()
+    differences = run(chain, index).differences
+    assert differences and {difference.where for difference in differences} == {where}
+    assert all(difference.expected != difference.found for difference in differences)
+
+
+class Liar(SyntheticChain):
+    """An endpoint that leaves out or changes one log."""
+
+    def __init__(self, honest: SyntheticChain, change: Callable[[RawLog], RawLog | None]) -> None:
+        self.__dict__.update(honest.__dict__)
+        self._change = change
+
+    def logs(
+        self, contract: Address, from_block: BlockNumber, to_block: BlockNumber, /
+    ) -> list[RawLog]:
+        honest = super().logs(contract, from_block, to_block)
+        return [log for log in map(self._change, honest) if log]
+
+
+def once(
+    event: str, change: Callable[[RawLog], RawLog | None]
+) -> Callable[[RawLog], RawLog | None]:
+    """Applies the change to the second log of this event only."""
+    seen = 0
+
+    def apply(log: RawLog) -> RawLog | None:
+        nonlocal seen
+        seen += log.topics[0] == _TOPICS[event]
+        return change(log) if log.topics[0] == _TOPICS[event] and seen == 2 else log
+
+    return apply
+
+
+def flip(log: RawLog) -> RawLog:
+    """One bit in the middle of the data, past offsets and lengths."""
+    at = len(log.data) // 2
+    return replace(log, data=log.data[:at] + bytes([log.data[at] ^ 1]) + log.data[at + 1 :])
+
+
+@pytest.mark.parametrize("event", [name for name in SIGNATURES if name != "CanarySkipped"])
+def test_a_dropped_log_is_found(chain: SyntheticChain, index: Path, event: str) -> None:
+    report = run(Liar(chain, once(event, lambda log: None)), index)
+    assert not report.ok
+
+
+@pytest.mark.parametrize("event", ["BatchSettled", "CanaryOpened"])
+def test_a_flipped_bit_is_found(chain: SyntheticChain, event: str) -> None:
+    assert not run(Liar(chain, once(event, flip))).ok
+
+
+def test_a_stranger_s_vote_is_found(chain: SyntheticChain) -> None:
+    def stranger(log: RawLog) -> RawLog:
+        return replace(log, topics=(log.topics[0], Digest(b"\1" * 32), *log.topics[2:]))
+
+    found = run(Liar(chain, once("BatchVoted", stranger))).differences
+    assert any("registered validator" in difference.what for difference in found)
+
+
+def test_forged_signatures_are_found() -> None:
+    chain = SyntheticChain(Settings(nodes=3, signatures=False, finality_depth=2))
+    chain.mine(4)
+    found = run(chain).differences
+    assert any("skipped" in difference.what and "67" in difference.expected for difference in found)
+
+
+def test_a_wrong_deployment_file_is_found(chain: SyntheticChain) -> None:
+    wrong = replace(chain.deployment, threshold=3)
+    report = audit(chain, wrong)
+    assert [difference.where for difference in report.differences] == ["deployment file"]
+
+
+class Shifting(SyntheticChain):
+    """A chain that changes while it is read."""
+
+    def __init__(self, honest: SyntheticChain) -> None:
+        self.__dict__.update(honest.__dict__)
+        self._asked = 0
+
+    def header(self, block: BlockRef, /) -> Header | None:
+        header = super().header(block)
+        self._asked += 1
+        return header and replace(header, hash=type(header.hash)(bytes([self._asked]) * 32))
+
+
+def test_a_chain_that_changes_meanwhile_is_no_audit(chain: SyntheticChain, tmp_path: Path) -> None:
+    with pytest.raises(ChainError, match="while it was audited"):
+        run(Shifting(chain))
+    with pytest.raises(ChainError, match="no block 99"):
+        audit(chain, chain.deployment, None, 99)
+    with pytest.raises(SetupError, match="no indexed copy"):
+        run(chain, tmp_path / "missing.db")
+
+
+def test_ids_are_those_of_eth_account(chain: SyntheticChain) -> None:
+    definitions: dict[str, Any] = json.loads(
+        (Path(audit_logs.__file__).parent / "artifacts/eip712.json").read_text("utf-8")
+    )
+    domain = {
+        "name": "Kudos",
+        "version": "1",
+        "chainId": chain.deployment.chain_id,
+        "verifyingContract": "0x" + chain.deployment.contract.hex(),
+    }
+    hasher = audit_logs.Hasher(chain.deployment.chain_id, chain.deployment.contract)
+    for name, fields in definitions["types"].items():
+        values = {
+            field["name"]: {"address": b"\x11" * 20, "bytes32": bytes([n]) * 32}.get(
+                field["type"], n + 1
+            )
+            for n, field in enumerate(fields)
+        }
+        message = encode_typed_data(domain, {name: fields}, values)
+        assert hasher.digest(name, *values.values()) == bytes(_hash_eip191_message(message))
