@@ -57,6 +57,9 @@ nightly: check ## what takes longer: 10,000 fuzz runs, long tests, coverage
 contracts: toolchain ## rebuild ledger/artifacts from contracts/
 	@$(PY) -m ledger.compile
 
+gas: toolchain ## measure what a migration costs, from the receipts of a local chain
+	@$(PY) benchmarks/gas.py $(ARGS)
+
 hardhat: toolchain ## build and test the contracts with Hardhat (brings its own newer Node)
 	@HARDHAT=$(HARDHAT) HARDHAT_NODE=$(HARDHAT_NODE) tools/hardhat.sh
 
@@ -96,4 +99,4 @@ $(CONTRACTS): | $(PYTHON_ENV) $(NODE_ENV)
 stamp-contracts:
 	@touch $(CONTRACTS)
 
-.PHONY: help setup demo toolchain check test nightly contracts hardhat lock clean stamp-contracts
+.PHONY: help setup demo toolchain check test nightly contracts gas hardhat lock clean stamp-contracts

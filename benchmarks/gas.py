@@ -169,19 +169,23 @@ class Bench:
         place = Place(
             self.domain.chain_id, self.domain.contract, home.address, self.host.address, seq
         )
-        texts = [Digest(self.random.randbytes(32)) for _ in range(2)]
-        limits = [self.random.randrange(1 << 16, 1 << 24) for _ in range(3)]
         now = int(self.clock.now())
         return Request(
             home.address,
             self.host.address,
-            *texts,
+            Digest(self.random.randbytes(32)),
+            Digest(self.random.randbytes(32)),
             Digest(commitment(place, task, mark.hash)),
-            *limits,
+            self._limit(),
+            self._limit(),
+            self._limit(),
             seq,
             now + self.random.randrange(1 << 16, 1 << 19),
             now - self.random.randrange(600, 1_200),
         )
+
+    def _limit(self) -> int:
+        return self.random.randrange(1 << 16, 1 << 24)
 
     def _sender_of(self, key: Key) -> Sender:
         chain = self.chain

@@ -142,6 +142,12 @@ class _Views:
             expected = (batch.records, batch.confirmed, batch.settled_at, *decided)
             stored = self._ask("batch(address,bytes32)", kinds, host, root)
             yield from _unlike("contract", f"batch {hex_of(root)}", expected, stored)
+            for seat in rules.validators:
+                view = "ballot(address,bytes32,address)"
+                ballot = self._ask(view, ["bool", "uint128", "uint128"], host, root, seat)
+                cast = (seat in batch.ballots, *batch.ballots.get(seat, (0, 0)))
+                what = f"ballot of {hex_of(seat)} on batch {hex_of(root)}"
+                yield from _unlike("contract", what, cast, ballot)
         for kudos_id, claim in recount.claims.items():
             if claim.level != 3:
                 continue

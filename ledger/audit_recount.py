@@ -166,9 +166,9 @@ class Recount:
         if batch is None:
             return
         validator = log.args["validator"]
-        self._check_voter(log, validator in batch.voters)
-        batch.voters.add(validator)
+        self._check_voter(log, validator in batch.ballots)
         approve, refuse = log.args["approve"], log.args["refuse"]
+        batch.ballots[validator] = (approve, refuse)
         claims = sum(1 << index for index in batch.claims)
         self._same(log.where, "votes on no claim", "0x0", hex((approve | refuse) & ~claims))
         self._same(log.where, "claims both approved and refused", "0x0", hex(approve & refuse))
@@ -255,6 +255,8 @@ class Recount:
 
     def _announce(self, log: Logged, claim: Claim, state: int) -> None:
         self._same(log.where, "a first decision", state_name(CLAIMED), state_name(claim.announced))
+        # Decisions are logged right behind the vote that makes them, so they must be due now.
+        self._same(log.where, "the decision due", state_name(claim.state), state_name(state))
         claim.announced = state
 
     def _check_voter(self, log: Logged, voted_before: bool) -> None:

@@ -58,7 +58,7 @@ class Batch:
     settled_at: int
     claims: dict[int, bytes] = field(default_factory=dict)
     """Kudos ids by index."""
-    voters: set[bytes] = field(default_factory=set)
+    ballots: dict[bytes, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from ledger import schema
 from ledger.rollups import check_rollups
 
 Row = tuple[object, ...]
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second when the schema's own text is hit."""
+
 _NO_ROWS: list[Row] = []
 
 
@@ -34,7 +37,14 @@ def block_digest(before: bytes, block: Row, rows: Mapping[str, Sequence[Row]]) -
 
 
 def check_copy(conn: sqlite3.Connection) -> list[str]:
-    """One sentence for everything that does not fit: digests, derived columns, roll-ups, cursor."""
+    """One sentence for everything that does not fit: digests, derived columns, roll-ups, cursor.
+
+    SQLite's own check comes first: it compares indexes with tables, which decides whether a lookup
+    gives the row that the digest covers; about what the rows say it knows nothing.
+    """
+    damage = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(10)")]
+    if damage != ["ok"]:
+        return [f"SQLite finds the file damaged: {text}." for text in damage]
     return [*_check_blocks(conn), *_check_derived(conn), *check_rollups(conn)]
 
 

@@ -79,6 +79,8 @@ class EmbeddedChain:
         self._process: subprocess.Popen[bytes] | None = None
         self._rpc: Rpc | None = None
         self._ended = threading.Event()
+        self._keeper: threading.Thread | None = None
+        self._copying = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -121,8 +123,9 @@ class EmbeddedChain:
         except BaseException:
             self.kill()
             raise
-        self._ended = threading.Event()
-        threading.Thread(target=self._keep_copy, args=(self._ended,), daemon=True).start()
+        self._ended.clear()
+        self._keeper = threading.Thread(target=self._keep_copy, daemon=True)
+        self._keeper.start()
 
     def stop(self, *, within: float = 10.0) -> None:
         """SIGTERM, so that the state is dumped; SIGKILL when that takes too long."""
@@ -142,7 +145,7 @@ class EmbeddedChain:
         begins again at its first block.
         """
         height, deadline = self.rpc.block_number(), time.monotonic() + within
-        while (saved := copy_complete(self.state)) is None or saved < height:
+        while (saved := self._copy()) is None or saved < height:
             if time.monotonic() >= deadline:
                 raise self._failed(f"did not save its state within {within:g} s")
             time.sleep(0.05)
@@ -202,12 +205,19 @@ class EmbeddedChain:
             hint=f"Its log is {self.log}; port {self.port} may be taken.",
         )
 
-    def _keep_copy(self, ended: threading.Event) -> None:
-        while not ended.wait(self._backup_seconds):
-            copy_complete(self.state)
+    def _keep_copy(self) -> None:
+        while not self._ended.wait(self._backup_seconds):
+            self._copy()
+
+    def _copy(self) -> int | None:
+        with self._copying:
+            return copy_complete(self.state)
 
     def _end(self, number: signal.Signals, within: float) -> None:
         self._ended.set()
+        if self._keeper is not None:
+            self._keeper.join(within)
+            self._keeper = None
         if self._process is not None:
             self._process.send_signal(number)
             try:

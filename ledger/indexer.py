@@ -152,7 +152,7 @@ class Indexer:
         return header
 
     def _fork_or_fraud(self, cursor: Cursor) -> None:
-        """A block does not continue ours: if ours is still there, the endpoint contradicts itself."""
+        """A block does not continue ours: if ours still stands, the endpoint contradicts itself."""
         header = self._rpc.header(cursor.number)
         if header is not None and header.hash == cursor.hash:
             raise _damaged(f"block {cursor.number + 1} does not continue block {cursor.number}")

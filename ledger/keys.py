@@ -66,8 +66,13 @@ def recover(value: Digest, signature: bytes) -> Address | None:
 
 
 def signed_by(domain: Domain, asset: Asset, signature: bytes, signer: Address) -> bool:
-    """Whether this is the signer's signature of this asset."""
-    return recover(digest(domain, asset), signature) == signer
+    """Whether this is the signer's signature of this asset; never of one whose values do not fit
+    their types, as a peer may send it."""
+    try:
+        signed = digest(domain, asset)
+    except (ValueError, OverflowError):
+        return False
+    return recover(signed, signature) == signer
 
 
 def address_of(public: PublicKey) -> Address:

@@ -107,14 +107,13 @@ class Outbox:
 
         PeerError when its assets do not fit together or it contradicts what is queued.
         """
-        request_id = digest(self._domain, migration.request)
         packed = codec.pack_migration(self._domain, migration)
-        return self._append(MIGRATION, request_id, packed)
+        return self._append(MIGRATION, digest(self._domain, migration.request), packed)
 
     def append_canary(self, canary: OpenedCanary) -> bool:
         """Queues a claim for K3 for good; False if it was queued before."""
-        kudos_id = codec.kudos_id(self._domain, canary)
-        return self._append(CANARY, kudos_id, codec.pack_canary(self._domain, canary))
+        packed = codec.pack_canary(self._domain, canary)
+        return self._append(CANARY, codec.kudos_id(self._domain, canary), packed)
 
     # -- reading -------------------------------------------------------------------------------
 

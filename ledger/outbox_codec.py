@@ -57,6 +57,8 @@ def unpack_migration(domain: Domain, raw: bytes) -> Migration:
 def pack_canary(domain: Domain, canary: OpenedCanary) -> bytes:
     """The bytes for the disk; PeerError when the opening is that of another migration."""
     opened = canary.opened
+    # First, as it refuses what has no digest.
+    migration = pack_migration(domain, canary.migration)
     expected = (digest(domain, canary.migration.request), digest(domain, canary.migration.result))
     if (opened.request_id, opened.result_id) != expected:
         raise PeerError("The opening is not that of this migration's result.")
@@ -70,7 +72,7 @@ def pack_canary(domain: Domain, canary: OpenedCanary) -> bytes:
         canary.result_digest,
         canary.seal_salt,
     )
-    return packed + pack_migration(domain, canary.migration)
+    return packed + migration
 
 
 def unpack_canary(domain: Domain, raw: bytes) -> OpenedCanary:

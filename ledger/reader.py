@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ledger import browse, schema
+from ledger.digests import DAMAGE
 from ledger.eip712 import Domain
 from ledger.errors import CorruptData, SetupError
 from ledger.rows import (
@@ -57,7 +58,7 @@ class Reader:
         try:
             conn.execute("PRAGMA query_only = ON")
             domain = _domain(conn, path)
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             conn.close()
             raise CorruptData(
                 f"{path} is no indexed copy of a ledger: {error}.",

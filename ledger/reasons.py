@@ -52,7 +52,7 @@ class Reason(IntEnum):
     PEER_TIMEOUT = 196
     REMOTE_FAILED = 197
     NODE_UNAVAILABLE = 198
-    OWED_NOTHING = 199
+    ACCEPTED = 199
 
     @property
     def text(self) -> str:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
@@ -30,8 +32,34 @@ __all__ = ["BlockId", "Fees", "Header", "Receipt", "Refused", "Rpc", "mask_url"]
 
 _REVERTED = 3
 _BATCH = 100
+_CHUNK = 1 << 16
+_LARGEST_ANSWER = 1 << 28
 _T = TypeVar("_T")
 _Call = tuple[str, list[Any]]
+
+
+class _BoundedSession(requests.Session):
+    """Bounds a whole answer in time and size; the library's timeout starts anew with every byte."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__()
+        self._timeout = timeout
+
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        deadline = time.monotonic() + self._timeout
+        response = super().post(*args, **{**kwargs, "stream": True, "timeout": self._timeout})
+        body = bytearray()
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if time.monotonic() > deadline:
+                response.close()
+                raise requests.Timeout
+            if len(body) > _LARGEST_ANSWER:
+                response.close()
+                raise ValueError("an answer of this size was not asked for")
+        # Where the library itself leaves an answer that was read.
+        response._content = bytes(body)
+        return response
 
 
 class _Transport(HTTPProvider):
@@ -52,12 +80,12 @@ class Rpc:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._next_id = 1
-        self._session = requests.Session()
+        self._session = _BoundedSession(timeout)
         # A proxy from the environment must not stand between us and a chain on this machine.
         self._session.trust_env = urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1")
         self._transport = _Transport(
             url,
-            request_kwargs={"timeout": timeout, "allow_redirects": False},
+            request_kwargs={"allow_redirects": False},
             session=self._session,
             exception_retry_configuration=None,
         )
@@ -228,7 +256,7 @@ class Rpc:
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else "?"
             raise self._unreachable(f"answered with HTTP status {status}") from None
-        except (requests.ConnectionError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise self._unreachable(f"cannot be reached ({type(error).__name__})") from None
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeWarning):
             raise self._unreachable("did not answer in JSON-RPC") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,10 @@ from ledger.events import RawLog
 from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash, UnixSeconds, hex_of
 
 _T = TypeVar("_T")
+
+# int() and bytes.fromhex() would also take signs, spaces and underscores.
+_QUANTITY = re.compile("0x[0-9a-fA-F]{1,64}")
+_DATA = re.compile("0x(?:[0-9a-fA-F]{2})*")
 
 
 BlockId = int | bytes | str
@@ -81,21 +86,15 @@ def distrust(what: str) -> ChainError:
 
 def quantity(value: Any) -> int:
     """An unsigned number, at most 256 bits."""
-    if isinstance(value, str) and value.startswith("0x") and 3 <= len(value) <= 66:
-        try:
-            return int(value[2:], 16)
-        except ValueError:
-            pass
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
+        return int(value, 16)
     raise distrust("something that is no number")
 
 
 def data(value: Any) -> bytes:
     """Bytes of any length."""
-    if isinstance(value, str) and value.startswith("0x"):
-        try:
-            return bytes.fromhex(value[2:])
-        except ValueError:
-            pass
+    if isinstance(value, str) and _DATA.fullmatch(value):
+        return bytes.fromhex(value[2:])
     raise distrust("something that is no byte string")
 
 

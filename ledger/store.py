@@ -1,8 +1,8 @@
 """The indexed copy of the ledger in SQLite, as its one writer sees it; ``ledger.reader`` reads it.
 
 The rows of a block, the roll-ups, the cursor and the block's hash move in one transaction. Each
-block has a digest over its rows that continues the digest of the block before, so that a bit flipped
-anywhere is found by ``verify_digests``, which SQLite's own integrity check would not do.
+block has a digest over its rows that continues the digest of the block before, so that a bit
+flipped anywhere is found by ``verify_digests``; SQLite's own integrity check would not find it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from ledger import schema
 from ledger.changes import Changes, Claim, Settled
-from ledger.digests import block_digest, check_copy
+from ledger.digests import DAMAGE, block_digest, check_copy
 from ledger.errors import CorruptData
 from ledger.events import RawLog
 from ledger.projection import Projector
@@ -59,7 +59,7 @@ class IndexStore:
             connection.execute("PRAGMA synchronous = NORMAL")
             schema.migrate(db)
             _check_identity(db, path, deployment)
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             connection.close()
             raise _unreadable(path, error) from error
         except CorruptData:
@@ -154,7 +154,10 @@ class IndexStore:
 
     def verify_digests(self) -> list[str]:
         """Everything in the copy that does not fit its digests or roll-ups, one sentence each."""
-        return check_copy(self._conn)
+        try:
+            return check_copy(self._conn)
+        except DAMAGE as error:
+            return [f"The file is damaged: {error}."]
 
     # What the projection asks about earlier events (ledger.changes.Context).
 

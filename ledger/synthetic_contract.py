@@ -197,6 +197,12 @@ class SyntheticContract:
         head = [len(batch.migrations), batch.confirmed, batch.settled_at]
         return abi_encode(kinds, [*head, batch.claims, batch.verified, batch.refused])
 
+    def _view_ballot(self, arguments: bytes) -> bytes:
+        batch = self.batches[Address(arguments[12:32]), Digest(arguments[32:64])]
+        validator = Address(arguments[76:96])
+        cast = batch.ballots.get(validator, (0, 0))
+        return abi_encode(["bool", "uint128", "uint128"], [validator in batch.ballots, *cast])
+
     def _view_canary(self, arguments: bytes) -> bytes:
         canary = self.canaries.get(Digest(arguments[:32]))
         host, state, at = (
@@ -212,6 +218,7 @@ _VIEWS: dict[bytes, Callable[[SyntheticContract, bytes], bytes]] = {
     keccak(b"k1PerHostAndEpoch()")[:4]: lambda ledger, _: _number(ledger.k1_per_host_and_epoch),
     keccak(b"kudos(address)")[:4]: SyntheticContract._view_kudos,
     keccak(b"batch(address,bytes32)")[:4]: SyntheticContract._view_batch,
+    keccak(b"ballot(address,bytes32,address)")[:4]: SyntheticContract._view_ballot,
     keccak(b"canary(bytes32)")[:4]: SyntheticContract._view_canary,
 }
 _TOPICS = {name: Digest(keccak(signature.encode())) for name, signature in SIGNATURES.items()}

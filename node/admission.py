@@ -77,7 +77,7 @@ class Thesis:
         if evidence is None or evidence.age > self._max_age:
             return _verdict(self.name, Reason.STALE_LEDGER, evidence)
         enough = evidence.home_points * 2 >= evidence.host_points
-        return _verdict(self.name, Reason.OWED_NOTHING if enough else Reason.REPUTATION, evidence)
+        return _verdict(self.name, Reason.ACCEPTED if enough else Reason.REPUTATION, evidence)
 
 
 class EachThird:
@@ -96,6 +96,15 @@ class EachThird:
         return _verdict(self.name, Reason.POLICY, question.evidence)
 
 
+class Anybody:
+    """Accept every home: for nodes of one owner, who keep the ledger for its record alone."""
+
+    name = "anybody/1"
+
+    def decide(self, question: Question) -> Verdict:
+        return _verdict(self.name, Reason.ACCEPTED, question.evidence)
+
+
 def find_strategy(name: str) -> Strategy:
     """The installed strategy of this name; UsageError that lists the others."""
     points = {point.name: point for point in entry_points(group="kudos.strategies")}
@@ -107,7 +116,7 @@ def find_strategy(name: str) -> Strategy:
 
 
 def _verdict(name: str, reason: Reason, evidence: Evidence | None) -> Verdict:
-    accept = reason == Reason.OWED_NOTHING
+    accept = reason == Reason.ACCEPTED
     if evidence is None:
         return Verdict(accept, reason, name, None, None)
     numbers = {"home_points": evidence.home_points, "host_points": evidence.host_points}

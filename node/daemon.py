@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from canaries.schedule import Independent, Schedule, ThesisSchedule
-from canaries.vault import Vault
+from canaries.vault import Vault, VaultError
 from ledger.assets import ConfirmedMigration
 from ledger.errors import PeerError, SetupError
 from ledger.outbox import Outbox
@@ -26,7 +26,7 @@ from node.inputs import InputServer
 from node.journal import Journal
 from node.openings import Opener
 from node.peers import Endpoint, PeerBook
-from node.service import INDEX, Base, prepare, supervise
+from node.service import INDEX, Base, prepare, stop_signal, supervise
 from node.transport import listen, parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Node:
         self._endpoint = parse_endpoint(options.listen)
         data = base.data
         self._journal = Journal(data / "journal.db")
-        self._vault = Vault(data / "vault.db")
+        self._vault = _open_vault(data / "vault.db")
         self._outbox = Outbox.open(data / "outbox.db", base.me.domain, base.me.clock)
         peers = [Endpoint.parse(text) for text in options.peer]
         self._peers = PeerBook(base.me, peers, self._serve)
@@ -85,7 +85,7 @@ class Node:
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
-        base = self._base
+        base, stop = self._base, stop_signal()
         await base.copy.catch_up()
         host, port = self._endpoint
         listener = await listen(host, port, base.me, self._serve)
@@ -94,7 +94,8 @@ class Node:
         opener = Opener(base.me, self._vault, base.reader, self._peers.of)
         log.info("node %s listens on %s:%d", hex_of(base.me.key.address), host, listener.port)
         try:
-            await supervise([base.copy.follow(), self._peers.run(), opener.run(), self._settle()])
+            jobs = [base.copy.follow(), self._peers.run(), opener.run(), self._settle()]
+            await supervise(jobs, stop)
         finally:
             server.close()
             self._socket.unlink(missing_ok=True)
@@ -149,6 +150,15 @@ def socket_path(data: Path) -> Path:
             hint="Choose a --data directory with a shorter path.",
         )
     return path
+
+
+def _open_vault(path: Path) -> Vault:
+    try:
+        return Vault(path)
+    except VaultError as error:
+        raise SetupError(
+            f"The vault cannot be opened: {error}.", hint="Run the node as the owner of its data."
+        ) from error
 
 
 def _schedule(kind: str, seed: int | None, base: Base) -> Schedule:

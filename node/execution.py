@@ -182,8 +182,8 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work`` to its end even when cancelled meanwhile; then the cancellation goes on.
+async def finish(work: Coroutine[Any, Any, T], undo: Callable[[T], object] | None = None) -> T:
+    """Await ``work`` to its end even when cancelled meanwhile; then ``undo`` it and go on.
 
     For threads: cancelling the await would leave the thread at work on files about to be removed.
     """
@@ -192,6 +192,8 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is None and undo is not None:
+            undo(task.result())
         raise
 
 

@@ -73,7 +73,7 @@ class Front:
                 return shim.Local(Reason.NOT_SENDABLE.name)
             await self._take_inputs(asked, messages, writer)
             outcome = await self._home.run(self._describe(asked), asked.process_name)
-        except PeerError as error:
+        except KudosError as error:
             log.warning("%s runs at home: %s", asked.process_name, error)
             return shim.Local(Reason.NOT_SENDABLE.name)
         if isinstance(outcome, Local):

@@ -30,6 +30,8 @@ from ledger.types import Address, Digest, short
 from node import wire
 
 CERTIFICATE_DAYS = 30
+MAX_LOGIN_FRAME = 4_096
+"""Bytes; a stranger gets no more memory than this before it has logged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ async def greet(
     nonce = Digest(me.entropy(32))
     hello = wire.Hello(me.key.address, binding, me.key.sign(me.domain, binding), nonce)
     writer.write(wire.encode(0, hello))
-    login = wire.expect((await read_frame(reader))[1], wire.Login)
+    login = wire.expect((await read_frame(reader, MAX_LOGIN_FRAME))[1], wire.Login)
     peer = Address(login.address)
     if not signed_by(me.domain, TransportLogin(certificate, nonce), login.signature, peer):
         writer.write(wire.encode(0, wire.Fault("the login is not signed by the address it names")))
@@ -71,7 +73,7 @@ async def log_in(
     """The client's side of the login; the server's proven address."""
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     certificate = Digest(hashlib.sha256(shown).digest())
-    hello = wire.expect((await read_frame(reader))[1], wire.Hello)
+    hello = wire.expect((await read_frame(reader, MAX_LOGIN_FRAME))[1], wire.Hello)
     peer = Address(hello.address)
     if hello.key.certificate != certificate or hello.key.valid_until < me.clock.now():
         raise PeerError(
@@ -84,12 +86,14 @@ async def log_in(
     login = TransportLogin(certificate, Digest(hello.nonce))
     signature = me.key.sign(me.domain, login)
     writer.write(wire.encode(0, wire.Login(me.key.address, signature)))
-    wire.expect((await read_frame(reader))[1], wire.Welcome)
+    wire.expect((await read_frame(reader, MAX_LOGIN_FRAME))[1], wire.Welcome)
     return peer
 
 
-async def read_frame(reader: asyncio.StreamReader) -> tuple[int, wire.Message]:
-    length = wire.frame_length(await reader.readexactly(4))
+async def read_frame(
+    reader: asyncio.StreamReader, limit: int = wire.MAX_FRAME
+) -> tuple[int, wire.Message]:
+    length = wire.frame_length(await reader.readexactly(4), limit)
     return wire.decode(await reader.readexactly(length))
 
 

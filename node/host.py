@@ -12,10 +12,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from canaries.commitment import Place, commitment, seal
+from canaries.commitment import PLANTED, Mark, Place, commitment, seal
 from ledger.assets import (
+    ANSWER_WITHIN,
+    CONFIRM_WITHIN,
     RESULT_WITHIN_MAX,
     Accepted,
+    CanaryOpened,
     ConfirmedMigration,
     Rejected,
     RejectedMigration,
@@ -42,7 +45,7 @@ from node.task import TaskDescriptor, decode_task, encode_result, result_digest,
 log = logging.getLogger(__name__)
 
 CLOCK_SKEW = 300
-"""Seconds by which two nodes' clocks may differ."""
+"""Seconds by which a home's clock may run ahead of its host's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class HostSide:
         request = message.request
         task = self._check_request(peer, message)
         request_id = digest(self.me.domain, request)
+        self._drop_unconfirmed()
         verdict = self._judge(request, task)
         state = step(step(State.DRAFT, Move.ASK), Move.ACCEPT if verdict.accept else Move.REJECT)
         if not self.journal.claim_answer(request.home, request.seq, request_id):
@@ -109,7 +113,7 @@ class HostSide:
         log.info("%s from %s: %s, %s %s", short(request_id), short(peer), *said)
         if not verdict.accept:
             return self._reject(message, request_id, verdict.reason)
-        accepted = Accepted(request_id, self._now())
+        accepted = Accepted(request_id, self._not_before(request.signed_at))
         self._running[request_id] = _Running(request, request_id, accepted, task)
         missing = tuple(sorted({f.digest for f in task.inputs if not self.store.has(f.digest)}))
         return wire.Answer(
@@ -125,6 +129,10 @@ class HostSide:
             raise PeerError("CONFIRMED names another acceptance.")
         if not signed_by(self.me.domain, message.confirmed, message.signature, peer):
             raise PeerError("CONFIRMED is not signed by its home.")
+        # Validators refuse anything else: the host would work for nothing.
+        waited = message.confirmed.signed_at - running.accepted.signed_at
+        if not 0 <= waited <= CONFIRM_WITHIN:
+            raise PeerError("CONFIRMED was not signed in time; check both clocks.")
         running.state = step(running.state, Move.CONFIRM)
         try:
             for blob in message.blobs:
@@ -145,6 +153,7 @@ class HostSide:
         answer = self.journal.seal(opened.request_id)
         if migration is None or answer is None or answer.task_digest != opened.task_digest:
             raise PeerError("There is no settled result of that task here, or not yet.")
+        self._check_opening(peer, migration.request, opened)
         self.outbox.append_canary(
             OpenedCanary(
                 migration,
@@ -156,12 +165,14 @@ class HostSide:
         )
         return wire.Ack()
 
-    def drop(self, peer: Address) -> None:
-        """Forgets acceptances that a vanished home never confirmed."""
+    def _drop_unconfirmed(self) -> None:
+        """Forgets acceptances whose confirmation is overdue; otherwise homes that never confirm
+        would take up all slots for good."""
+        overdue = self._now() - CONFIRM_WITHIN
         gone = [
             key
             for key, running in self._running.items()
-            if running.request.home == peer and running.state is State.ACCEPTED
+            if running.state is State.ACCEPTED and running.accepted.signed_at < overdue
         ]
         for key in gone:
             del self._running[key]
@@ -172,15 +183,13 @@ class HostSide:
             raise PeerError("REQUEST names other parties than this connection has.")
         if not signed_by(self.me.domain, request, message.signature, peer):
             raise PeerError("REQUEST is not signed by its home.")
-        if abs(request.signed_at - now) > CLOCK_SKEW:
+        # Validators refuse an answer that comes later than ANSWER_WITHIN after its request.
+        if not -CLOCK_SKEW <= now - request.signed_at <= ANSWER_WITHIN:
             raise PeerError("REQUEST was not signed just now; check both clocks.")
         if not now < request.result_deadline <= request.signed_at + RESULT_WITHIN_MAX:
             raise PeerError("The result deadline is out of bounds.")
         task = decode_task(message.task)
-        place = Place(
-            self.me.domain.chain_id, self.me.domain.contract, peer, request.host, request.seq
-        )
-        if commitment(place, task_digest(task), message.mark_hash) != request.commitment:
+        if not self._is_committed(request, task_digest(task), message.mark_hash):
             raise PeerError("The commitment does not cover this task.")
         asked = (request.cpu_seconds, request.memory_mib, request.output_kib)
         limits = task.limits
@@ -189,6 +198,21 @@ class HostSide:
         if self.sequence_used(request.home, request.seq):
             raise PeerError("This sequence number was settled before.")
         return task
+
+    def _check_opening(self, peer: Address, request: Request, opened: CanaryOpened) -> None:
+        """A claim on a wrong opening would be refused, and stand in the way of the right one."""
+        if request.home != peer:
+            raise PeerError("CANARY_OPENED comes from another node than the home.")
+        if not any(opened.salt):
+            raise PeerError("CANARY_OPENED has no salt.")
+        mark = Mark(PLANTED, opened.family, opened.parameters, opened.salt)
+        if not self._is_committed(request, opened.task_digest, mark.hash):
+            raise PeerError("CANARY_OPENED does not open the commitment of its request.")
+
+    def _is_committed(self, request: Request, task: bytes, mark_hash: bytes) -> bool:
+        domain = self.me.domain
+        place = Place(domain.chain_id, domain.contract, request.home, request.host, request.seq)
+        return len(mark_hash) == 32 and commitment(place, task, mark_hash) == request.commitment
 
     def _judge(self, request: Request, task: TaskDescriptor) -> Verdict:
         """The machine's own bounds first, then the strategy."""
@@ -219,7 +243,7 @@ class HostSide:
         return Reason.CAPACITY if self.load >= lends.slots + lends.waiting else None
 
     def _reject(self, message: wire.Ask, request_id: Digest, reason: Reason) -> wire.Answer:
-        rejected = Rejected(request_id, reason, self._now())
+        rejected = Rejected(request_id, reason, self._not_before(message.request.signed_at))
         signature = self.me.key.sign(self.me.domain, rejected)
         home_signature = Signature(message.signature)
         self.outbox.append_migration(RejectedMigration(message.request, rejected, home_signature))
@@ -239,8 +263,8 @@ class HostSide:
         task = keep(self.store, self.journal, running.task, self.me.clock.now())
         answer = Seal(task, Digest(result_digest(result)), Digest(self.me.entropy(32)))
         sealed = seal(answer.result_digest, answer.salt, request.host, request_id)
-        asset = Result(request_id, Digest(sealed), self._now())
-        running.state = step(running.state, Move.RESULT)
+        finished = self._not_before(message.confirmed.signed_at)
+        asset = Result(request_id, Digest(sealed), finished)
         # The seal's opening first: an outbox entry without it could never become a K3.
         self.journal.put_seal(request_id, answer)
         self.outbox.append_migration(
@@ -248,9 +272,15 @@ class HostSide:
                 request, running.accepted, message.confirmed, asset, Signature(message.signature)
             )
         )
+        running.state = step(running.state, Move.RESULT)
         self.journal.count("hosted")
         signature = self.me.key.sign(self.me.domain, asset)
         return wire.Done(encode_result(result), blobs, asset, signature)
 
     def _now(self) -> int:
         return int(self.me.clock.now())
+
+    def _not_before(self, signed_at: int) -> int:
+        """The time to sign at: assets out of order earn nothing, and the home's clock may be
+        ahead of ours."""
+        return max(self._now(), signed_at)

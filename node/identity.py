@@ -26,14 +26,7 @@ def create(path: Path, password: str, entropy: Entropy, *, scrypt_n: int = STRON
 
     key = Key(PrivateKey(_scalar(entropy)))
     keystore = Account.encrypt(key.expose_secret(), password, kdf="scrypt", iterations=scrypt_n)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        raise UsageError(
-            f"There is a keystore at {path} already.",
-            hint="Choose another name; keys are never overwritten.",
-        ) from None
+    descriptor = _create_owner_only(path)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(keystore, file)
         file.flush()
@@ -48,18 +41,22 @@ def unlock(path: Path, password: str) -> Key:
     try:
         keystore = json.loads(path.read_text("utf-8"))
         key = Key(PrivateKey(bytes(Account.decrypt(keystore, password))))
+        stated = keystore.get("address")
+        agrees = not stated or address_from_hex(stated) == key.address
     except FileNotFoundError:
         raise SetupError(
             f"There is no keystore at {path}.", hint="Make one with: kudos key new FILE"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SetupError(
             f"The keystore {path} cannot be opened.",
             hint="Is the password right, and the file whole?",
         ) from error
-    stated = keystore.get("address")
-    if stated and address_from_hex(stated) != key.address:
-        raise SetupError(f"The keystore {path} names another address than its key has.")
+    if not agrees:
+        raise SetupError(
+            f"The keystore {path} names another address than its key has.",
+            hint="Somebody changed the file: use a copy that you trust.",
+        )
     return key
 
 
@@ -80,11 +77,32 @@ def password_from(file: Path | None) -> str:
             f"There is no password file {file}.",
             hint="Write the password into it first.",
         ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(
+            f"The password file {file} cannot be read: {error}.",
+            hint="Give a text file whose first line is the password.",
+        ) from error
     if mode & 0o077:
         raise SetupError(
             f"Others may read the password file {file}.", hint=f"Run: chmod 600 {file}"
         )
     return text.splitlines()[0] if text else ""
+
+
+def _create_owner_only(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        raise UsageError(
+            f"There is something at {path} already.",
+            hint="Choose another name; keys are never overwritten.",
+        ) from None
+    except OSError as error:
+        raise SetupError(
+            f"No keystore can be written at {path}: {error.strerror}.",
+            hint="Choose a directory that you may write to.",
+        ) from error
 
 
 def _scalar(entropy: Entropy) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.errors import PeerError, UsageError
@@ -46,9 +46,8 @@ class PeerBook:
         me: Credentials,
         endpoints: Sequence[Endpoint],
         handler: Handler,
-        on_lost: Callable[[Address], None] | None = None,
     ) -> None:
-        self._me, self._endpoints, self._handler, self._on_lost = me, endpoints, handler, on_lost
+        self._me, self._endpoints, self._handler = me, endpoints, handler
         self._live: dict[Address, Connection] = {}
 
     def live(self) -> list[Connection]:
@@ -98,5 +97,3 @@ class PeerBook:
         log.info("lost %s", short(peer))
         if self._live.get(peer) is connection:
             del self._live[peer]
-        if self._on_lost is not None:
-            self._on_lost(peer)

@@ -96,7 +96,9 @@ class Sandbox:
 
     async def run(self, task: TaskDescriptor, inputs: InputSource, *, timeout: float) -> Execution:
         """Run the task and return what it did; a limit that ends it is no error."""
-        staging = await finish(asyncio.to_thread(stage, task, inputs, self._scratch, self._owner))
+        staging = await finish(
+            asyncio.to_thread(stage, task, inputs, self._scratch, self._owner), Staging.remove
+        )
         try:
             return await self._run_staged(task, staging, timeout)
         finally:
@@ -187,7 +189,9 @@ class UnsandboxedRunner:
         self._prlimit = _required("prlimit", "util-linux", os.environ.get("PATH", ""))
 
     async def run(self, task: TaskDescriptor, inputs: InputSource, *, timeout: float) -> Execution:
-        staging = await finish(asyncio.to_thread(stage, task, inputs, self._scratch, None))
+        staging = await finish(
+            asyncio.to_thread(stage, task, inputs, self._scratch, None), Staging.remove
+        )
         try:
             return await run_job(self._command(task, staging), task, staging, timeout=timeout)
         finally:

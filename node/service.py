@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import logging
 import signal
+import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from node.identity import password_from, unlock
 from node.inputs import Runner
 from node.ledger_copy import LedgerCopy
 from node.sandbox import Sandbox, UnsandboxedRunner
+from node.staging import sweep
 from node.store import ContentStore
 from node.toolchain import Toolchain, detect
 
@@ -35,8 +37,6 @@ log = logging.getLogger(__name__)
 INDEX = "index.db"
 ADDRESS_FILE = "address"
 """Says whose data directory it is."""
-RPC_SECONDS = 15.0
-"""How long a daemon waits at its start for a chain that does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def prepare(
     deployment = Deployment.load(options.ledger)
     key = unlock(options.key, password_from(options.password_file))
     rpc = Rpc(options.rpc)
-    wait_for_ledger(rpc, deployment)
+    wait_for_ledger(rpc, deployment, options.rpc_wait)
     (data / ADDRESS_FILE).write_text(hex_of(key.address) + "\n", "utf-8")
     index = data / INDEX
     store = IndexStore.open(index, deployment)
@@ -94,12 +94,17 @@ def find_runner(scratch: Path, *, unsandboxed: bool) -> Runner:
     if unsandboxed:
         log.warning("NO SANDBOX: strangers' code runs with all rights of this user")
         return UnsandboxedRunner(accept_no_sandbox=True, scratch=scratch)
-    sandbox = Sandbox.detect(scratch=None)
+    # Jobs are staged below the system's temporary directory, where they need not be root's: a data
+    # directory is closed to the ordinary user that they run as.
+    swept = sweep(Path(tempfile.gettempdir()))
+    if swept:
+        log.info("removed %d scratch directories of nodes that were killed", swept)
+    sandbox = Sandbox.detect()
     log.info("sandbox limits in force: %s", ", ".join(sandbox.limits_in_force))
     return sandbox
 
 
-def wait_for_ledger(rpc: Rpc, deployment: Deployment, seconds: float = RPC_SECONDS) -> None:
+def wait_for_ledger(rpc: Rpc, deployment: Deployment, seconds: float) -> None:
     """Checks chain and contract, giving a chain that is just starting a little time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -115,12 +120,17 @@ def wait_for_ledger(rpc: Rpc, deployment: Deployment, seconds: float = RPC_SECON
         return
 
 
-async def supervise(jobs: Sequence[Coroutine[Any, Any, object]]) -> None:
-    """Runs the jobs until SIGTERM or SIGINT; the first that fails ends them all, with its error."""
+def stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT from now on; to be called before anybody is told that we run."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def supervise(jobs: Sequence[Coroutine[Any, Any, object]], stop: asyncio.Event) -> None:
+    """Runs the jobs until ``stop`` is set; the first that fails ends them all, with its error."""
     tasks = [asyncio.create_task(job) for job in jobs]
     waiter = asyncio.create_task(stop.wait())
     try:

@@ -34,7 +34,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     """HOST:PORT, IPv6 hosts in brackets; UsageError otherwise."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdigit() or int(port) > 65_535:
+    if not host or not port.isdecimal() or int(port) > 65_535:
         raise UsageError(
             f"{text!r} is no address.",
             hint="Write HOST:PORT, for example 127.0.0.1:7701.",

@@ -23,12 +23,12 @@ from ledger.reader import Reader
 from ledger.reasons import Reason
 from ledger.rows import UnvotedBatch, UnvotedCanary
 from ledger.sender import Sender
-from ledger.types import Address, Digest, hex_of, short
+from ledger.types import Address, BlockNumber, Digest, hex_of, short
 from node import wire
 from node.handshake import Credentials
 from node.inputs import Runner
 from node.peers import Endpoint, PeerBook
-from node.service import Base, prepare, supervise
+from node.service import Base, prepare, stop_signal, supervise
 from node.store import ContentStore
 from node.task import TaskDescriptor, decode_task, result_digest, task_digest
 from node.verification import ballot
@@ -40,7 +40,9 @@ FETCH_SECONDS = 30.0
 RUN_SECONDS = 600.0
 PATIENCE = 60
 """Seconds for which inputs are asked for again before the validator abstains."""
+MAX_BATCHES = 16
 CANARIES_PER_ROUND = 4
+GAS_BASE, GAS_PER_VOTE = 100_000, 200_000
 TURN_SECONDS = 15
 """The first m in line run a canary at once; the others wait this long for a decision first."""
 
@@ -79,6 +81,7 @@ class Validator:
     store: ContentStore
     peers: PeerBook
     _found: dict[Digest, Reason] = field(default_factory=dict)
+    _voted: dict[tuple[bytes, ...], BlockNumber] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Rounds until cancelled; an unreachable chain is waited for."""
@@ -91,6 +94,7 @@ class Validator:
 
     async def round(self) -> int:
         """Votes on everything open that can be judged now; how many votes were sent."""
+        self._forget_what_the_index_has()
         batches = [self._judge_batch(each) for each in self._open_batches()]
         if batches:
             await self._send(batches, [])
@@ -100,7 +104,15 @@ class Validator:
         return len(batches) + len(canaries)
 
     def _open_batches(self) -> list[UnvotedBatch]:
-        return self.reader.batches_unvoted(self.me.key.address, limit=16)
+        unvoted = self.reader.batches_unvoted(self.me.key.address, limit=MAX_BATCHES)
+        return [each for each in unvoted if (each.event.host, each.event.root) not in self._voted]
+
+    def _forget_what_the_index_has(self) -> None:
+        """Votes that the index should have seen by now: if it has not, a reorganisation took them,
+        and they are given again."""
+        head = self.reader.head()
+        reached = head.number if head else BlockNumber(-1)
+        self._voted = {key: block for key, block in self._voted.items() if block > reached}
 
     def _judge_batch(self, unvoted: UnvotedBatch) -> calls.BatchVote:
         event = unvoted.event
@@ -120,6 +132,8 @@ class Validator:
         votes: list[calls.CanaryVote] = []
         for claim in self.reader.canary_claims_unvoted(self.me.key.address):
             kudos_id = claim.kudos.kudos_id
+            if (kudos_id,) in self._voted:
+                continue
             age = self.me.clock.now() - claim.kudos.place.timestamp
             if not is_in_turn(kudos_id, self.me.key.address, self.validators, self.threshold, age):
                 continue
@@ -187,7 +201,15 @@ class Validator:
         self, batches: Sequence[calls.BatchVote], canaries: Sequence[calls.CanaryVote]
     ) -> None:
         data = calls.vote(batches, canaries)
-        receipt = await asyncio.to_thread(self.sender.send, self.contract, data)
+        # Not an estimate: the vote that decides a claim costs more than the one before it, and
+        # which of two validators comes first is known only when the block is made.
+        gas = GAS_BASE + GAS_PER_VOTE * (len(batches) + len(canaries))
+        await asyncio.to_thread(self.sender.dry_run, self.contract, data)
+        receipt = await asyncio.to_thread(self.sender.send, self.contract, data, gas=gas)
+        for batch in batches:
+            self._voted[batch.host, batch.root] = receipt.block_number
+        for canary in canaries:
+            self._voted[(canary.kudos_id,)] = receipt.block_number
         log.info("voted in block %d, %d gas", receipt.block_number, receipt.gas_used)
 
 
@@ -204,6 +226,7 @@ def run_validator(options: argparse.Namespace) -> int:
 
 
 async def _serve(base: Base, endpoints: Sequence[Endpoint]) -> None:
+    stop = stop_signal()
     await base.copy.catch_up()
     peers = PeerBook(base.me, endpoints, _serve_nothing)
     validator = Validator(
@@ -220,7 +243,7 @@ async def _serve(base: Base, endpoints: Sequence[Endpoint]) -> None:
         peers=peers,
     )
     log.info("validator %s", hex_of(base.me.key.address))
-    await supervise([base.copy.follow(), peers.run(), validator.run()])
+    await supervise([base.copy.follow(), peers.run(), validator.run()], stop)
 
 
 async def _serve_nothing(peer: Address, message: wire.Message) -> wire.Message:

@@ -144,15 +144,15 @@ def decode(body: bytes) -> tuple[int, Message]:
     """The message of a frame without its length; PeerError when it is none of ours."""
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PeerError(f"The peer sent something that is no message: {error}.") from error
 
 
-def frame_length(prefix: bytes) -> int:
+def frame_length(prefix: bytes, limit: int = MAX_FRAME) -> int:
     """The length in a frame's first four bytes; PeerError over the limit."""
     length = int.from_bytes(prefix, "big")
-    if length > MAX_FRAME:
-        raise PeerError(f"A frame of {length} bytes is over the limit of {MAX_FRAME}.")
+    if length > limit:
+        raise PeerError(f"A frame of {length} bytes is over the limit of {limit}.")
     return length
 
 

@@ -39,11 +39,18 @@ library PackedBatch {
         pure
         returns (address home, uint256 count)
     {
-        if (offset + GROUP_BYTES > batch.length) revert IKudosLedger.MalformedBatch(offset);
-        home = address(bytes20(batch[offset:offset + 20]));
-        count = uint8(batch[offset + 20]);
-        if (count == 0 || count > room || offset + GROUP_BYTES + count * size > batch.length) {
-            revert IKudosLedger.MalformedBatch(offset);
+        uint256 head;
+        // Memory-safe: touches no memory. Beyond the end of the batch it reads what follows; the check comes after.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            head := calldataload(add(batch.offset, offset))
+        }
+        home = address(uint160(head >> 96));
+        count = uint8(head >> 88);
+        // Offsets stay below the calldata's length plus one group of 255 records.
+        unchecked {
+            uint256 end = offset + GROUP_BYTES + count * size;
+            if (count == 0 || count > room || end > batch.length) revert IKudosLedger.MalformedBatch(offset);
         }
     }
 

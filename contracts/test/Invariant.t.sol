@@ -44,7 +44,7 @@ contract LedgerDriver is LedgerTest {
         _deploy(SEATS, QUORUM);
     }
 
-    function setLedger(KudosLedgerHarness target, address[] memory list) external {
+    function setLedger(KudosLedgerHarness target, address[] calldata list) external {
         ledger = target;
         seats = list;
     }
@@ -269,7 +269,7 @@ contract InvariantTest is LedgerTest {
         targets[0] = address(_driver);
     }
 
-    function invariant_totalsAreWhatTheBooksSay() public view {
+    function invariantTotalsAreWhatTheBooksSay() public view {
         for (uint256 number = 0; number < 3; ++number) {
             (uint256 k1, uint256 k2, uint256 k3) = _driver.expected(number);
             _assertKudos(_driver.hostOf(number), k1, k2, k3);
@@ -279,11 +279,11 @@ contract InvariantTest is LedgerTest {
         }
     }
 
-    function invariant_nothingCountsWithoutAQuorum() public view {
+    function invariantNothingCountsWithoutAQuorum() public view {
         _driver.checkBatches();
     }
 
-    function invariant_canariesAreDecidedByTheirVotes() public view {
+    function invariantCanariesAreDecidedByTheirVotes() public view {
         _driver.checkClaims();
     }
 
@@ -301,6 +301,6 @@ contract InvariantTest is LedgerTest {
         assertEq(k1, 1, "k1");
         assertEq(k2, 2, "k2");
         assertEq(k3, 1, "k3");
-        invariant_totalsAreWhatTheBooksSay();
+        invariantTotalsAreWhatTheBooksSay();
     }
 }

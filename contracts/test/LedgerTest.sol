@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
+import {PlainAssets} from "./PlainAssets.sol";
 import {TestBase, Vm} from "./Vm.sol";
 
 /// @title Nodes, validators and a builder of batches
@@ -102,8 +103,8 @@ abstract contract LedgerTest is TestBase {
         if (!item.confirmed) {
             return (requestId, Assets.rejected(separator, requestId, item.rejection, start + item.acceptedAfter));
         }
-        bytes32 acceptanceId = Assets.accepted(separator, requestId, start + item.acceptedAfter);
-        signed = Assets.confirmed(separator, acceptanceId, start + item.confirmedAfter);
+        bytes32 acceptanceId = PlainAssets.accepted(separator, requestId, start + item.acceptedAfter);
+        signed = PlainAssets.confirmed(separator, acceptanceId, start + item.confirmedAfter);
         leaf = Assets.result(separator, requestId, item.seal, start + item.resultAfter);
     }
 

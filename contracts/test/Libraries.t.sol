@@ -117,7 +117,7 @@ contract LibrariesTest is TestBase {
         assertTrue(!this.isBy(vm.addr(key), digest, bytes.concat(r, s, bytes1(v))), "65 bytes are another form");
     }
 
-    function isBy(address signer, bytes32 digest, bytes calldata signature) external pure returns (bool) {
+    function isBy(address signer, bytes32 digest, bytes calldata signature) external view returns (bool) {
         return Signatures.isBy(signer, digest, signature);
     }
 

@@ -79,12 +79,19 @@ class Daemon:
     def __init__(self, member: Member, arguments: Sequence[str]) -> None:
         self.member, self._arguments = member, list(arguments)
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not killed or stopped by us."""
+        return self._process is not None and not self._ended
+
     def start(self) -> None:
+        self._ended = False
         command = [sys.executable, "-m", "node.cli", *self._arguments]
         with self.member.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -103,12 +110,14 @@ class Daemon:
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
+        self._ended = True
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL when that is ignored."""
+        self._ended = True
         if self._process is None or self._process.poll() is not None:
             return
         self._process.send_signal(signal.SIGTERM)

@@ -28,6 +28,7 @@ from node.demo.cluster import (
 from node.identity import password_from, unlock
 
 FINALITY_DEPTH = 4
+STRATEGIES = {"fair": "thesis", "vermin": "each-third", "open": "anybody"}
 WEI = 10**18
 ALLOWANCE = WEI // 2
 """What each member gets for gas; a demo uses a few thousandths of it."""
@@ -95,6 +96,9 @@ def prepare(
     ledger_file = data / "ledger.json"
     deployment.save(ledger_file)
     _hand_out_gas(rpc, deployer, deployment.chain_id, [m.address for m in (*nodes, *judges)])
+    if chain is not None:
+        # Killed before its first dump, a chain would come back without the contract.
+        chain.save()
     return Ground(url, deployment, ledger_file, nodes, judges, chain)
 
 
@@ -105,8 +109,12 @@ def daemons(ground: Ground, seed: int) -> list[Daemon]:
     started = []
     for number, (node, endpoint) in enumerate(places.items()):
         peers = [peer_of(other, place) for other, place in places.items() if other is not node]
-        strategy = "each-third" if node.role == "vermin" else "thesis"
-        extra = ["--strategy", strategy, "--canary-seed", str(seed * len(places) + number)]
+        extra = [
+            "--strategy",
+            STRATEGIES[node.role],
+            "--canary-seed",
+            str(seed * len(places) + number),
+        ]
         arguments = (ground.ledger_file, ground.rpc_url, endpoint, peers, extra)
         started.append(Daemon(node, node_arguments(node, *arguments)))
     everybody = [peer_of(node, place) for node, place in places.items()]

@@ -64,7 +64,8 @@ def print_outcome(
     )
     console.print(
         f"Audit at block {audit['block']}: {audit['assets']} assets,"
-        f" {audit['kudos']} verified Kudos, {audit['differences']} differences. {chain['transactions']} transactions,"
+        f" {audit['kudos']} verified Kudos, {audit['differences']} differences."
+        f" {chain['transactions']} transactions,"
         f" {chain['gas']:,} gas in {chain['blocks']} blocks."
     )
     console.print("Figures: " + ", ".join(str(path) for path in pictures))

@@ -46,7 +46,7 @@ def test_blocks_come_by_the_clock(tmp_path: Path) -> None:
     with EmbeddedChain(tmp_path / "state.json", block_time=1) as chain:
         before = chain.rpc.block_number()
         time.sleep(2.2)
-        assert chain.rpc.block_number() - before in (2, 3)
+        assert 1 <= chain.rpc.block_number() - before <= 4
 
 
 def test_after_sigterm_it_comes_back_with_everything(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -275,6 +276,29 @@ def test_cancelling_ends_everything(sandbox: Sandbox, store: ContentStore, scrat
 
     asyncio.run(asyncio.wait_for(cancelled(), 20))
     assert gone_within("6543", 5)
+    assert nothing_left(scratch)
+
+
+def test_cancelling_while_inputs_are_staged_leaves_nothing(sandbox: Sandbox, scratch: Path) -> None:
+    started = threading.Event()
+
+    class SlowInputs:
+        def link_into(self, digest: bytes, destination: Path, mode: int) -> None:
+            started.set()
+            time.sleep(0.3)
+            destination.write_bytes(b"")
+
+    async def cancelled() -> None:
+        data = InputFile(f"{CWD}/data", sha256(b""), 0o644)
+        task = asyncio.create_task(
+            sandbox.run(shell("true", inputs=(data,)), SlowInputs(), timeout=20)
+        )
+        assert await asyncio.to_thread(started.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
     assert nothing_left(scratch)
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from ledger import calls
 from ledger.abi import ContractReverted
-from ledger.errors import ChainError
-from ledger.sender import GAS_CAP, NotMined, Sender
+from ledger.sender import NotMined, Sender
 from ledger.types import Address, TxHash
 from tests.integration.chain_world import World
 
@@ -63,15 +62,6 @@ def test_what_is_not_mined_is_named_and_not_replaced(world: World) -> None:
     world.chain.mine()
     receipt = world.rpc.receipt(caught.value.tx_hash)
     assert receipt is not None and receipt.status == 1
-
-
-def test_more_gas_than_a_transaction_may_have_is_refused(world: World) -> None:
-    # Creation code that calls keccak256 over a megabyte until the gas is spent.
-    burn = bytes.fromhex("5b620fffff60002050600056")
-    with pytest.raises(ChainError):
-        world.sender.send(None, burn)
-    receipt = world.sender.send(SOMEBODY, b"", gas=GAS_CAP)
-    assert receipt.status == 1
 
 
 def test_threads_take_their_turns(world: World) -> None:

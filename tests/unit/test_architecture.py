@@ -53,6 +53,7 @@ JSON_RPC: Mapping[str, str] = {
 }
 SQLITE: Mapping[str, str] = {
     "canaries.vault": "the home's unopened answers",
+    "ledger.audit": "compares the copy with what it recounted, read-only",
     "ledger.browse": "reads what the page shows",
     "ledger.digests": "checks the copy row by row",
     "ledger.outbox": "what still has to be settled, durable",
@@ -60,6 +61,8 @@ SQLITE: Mapping[str, str] = {
     "ledger.rollups": "keeps the totals inside the store's transaction",
     "ledger.schema": "creates and upgrades the copy",
     "ledger.store": "the indexed copy",
+    "node.demo.checks": "looks at the nodes' own files from beside them, read-only",
+    "node.demo.report": "reads the nodes' own counters, read-only",
     "node.journal": "signed assets, durable before they are acknowledged",
 }
 PROCESSES: Mapping[str, str] = {

@@ -123,10 +123,15 @@ def once(
     return apply
 
 
-def flip(log: RawLog) -> RawLog:
-    """One bit in the middle of the data, past offsets and lengths."""
-    at = len(log.data) // 2
-    return replace(log, data=log.data[:at] + bytes([log.data[at] ^ 1]) + log.data[at + 1 :])
+def flip(at: int) -> Callable[[RawLog], RawLog]:
+    """One bit of the data, counted from its end if negative."""
+
+    def change(log: RawLog) -> RawLog:
+        data = bytearray(log.data)
+        data[at] ^= 1
+        return replace(log, data=bytes(data))
+
+    return change
 
 
 @pytest.mark.parametrize("event", [name for name in SIGNATURES if name != "CanarySkipped"])
@@ -135,9 +140,19 @@ def test_a_dropped_log_is_found(chain: SyntheticChain, index: Path, event: str) 
     assert not report.ok
 
 
-@pytest.mark.parametrize("event", ["BatchSettled", "CanaryOpened"])
-def test_a_flipped_bit_is_found(chain: SyntheticChain, event: str) -> None:
-    assert not run(Liar(chain, once(event, flip))).ok
+FLIPS = [
+    *[("BatchSettled", at) for at in (31, -300, -1000)],
+    *[("CanaryOpened", at) for at in (0, 40, 80, 120, 150, 191, 290)],
+    *[("CanaryClaimed", at) for at in (5, 40)],
+    *[("BatchVoted", at) for at in (31, 63)],
+    *[("BatchDecided", at) for at in (31, 63)],
+    ("CanaryDecided", 31),
+]
+
+
+@pytest.mark.parametrize(("event", "at"), FLIPS)
+def test_a_flipped_bit_is_found(chain: SyntheticChain, event: str, at: int) -> None:
+    assert not run(Liar(chain, once(event, flip(at)))).ok
 
 
 def test_a_stranger_s_vote_is_found(chain: SyntheticChain) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -233,6 +234,64 @@ def test_a_changed_row_is_found(copy: Copy, tampering: str) -> None:
         assert conn.execute(tampering).rowcount == 1
     conn.close()
     assert copy.store.verify_digests() != []
+
+
+QUESTIONS = (
+    "SELECT home, host, max(seq) FROM migrations GROUP BY home, host",
+    "SELECT kudos_id FROM kudos ORDER BY host, decided_block",
+    "SELECT count(*) FROM kudos WHERE state = 1",
+    "SELECT validator, verdict, count(*) FROM votes GROUP BY validator, verdict",
+)
+LOOKUPS = (("nodes", "address"), ("kudos", "kudos_id"), ("migrations", "request_id"))
+
+
+def answers(path: Path, keys: dict[str, list[bytes]]) -> object:
+    """What a copy answers: whole tables, through indexes, and row by row."""
+    conn = sqlite3.connect(path)
+    try:
+        whole = [
+            sorted(map(repr, conn.execute(f"SELECT * FROM {table}")))
+            for table in (*schema.ROWS, "nodes", "pairs", "blocks")
+        ]
+        asked = [conn.execute(question).fetchall() for question in QUESTIONS]
+        looked = [
+            conn.execute(f"SELECT * FROM {table} WHERE {column} = ?", (key,)).fetchone()
+            for table, column in LOOKUPS
+            for key in keys[table]
+        ]
+        return whole, asked, looked
+    except (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError) as error:
+        return repr(error)
+    finally:
+        conn.close()
+
+
+def test_a_flipped_bit_that_changes_an_answer_is_found(tmp_path: Path) -> None:
+    chain = SyntheticChain(SMALL)
+    for _ in range(8):
+        chain.mine(16)
+    data = fresh(tmp_path, chain).read_bytes()  # closing the last connection empties the WAL
+    with sqlite3.connect(tmp_path / "fresh.db") as conn:
+        keys = {
+            table: [row[0] for row in conn.execute(f"SELECT {column} FROM {table}")]
+            for table, column in LOOKUPS
+        }
+    conn.close()
+    honest, changed, random = answers(tmp_path / "fresh.db", keys), 0, Random(7)
+    for flip in range(150):
+        at, bit = random.randrange(len(data)), 1 << random.randrange(8)
+        path = tmp_path / f"flip {flip}.db"
+        path.write_bytes(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
+        if answers(path, keys) == honest:
+            continue
+        changed += 1
+        try:
+            with IndexStore.open(path, chain.deployment) as store:
+                found = store.verify_digests()
+        except CorruptData as error:
+            found = [error.message]
+        assert found, f"bit {bit} of byte {at} changes an answer and is not found"
+    assert changed > 30
 
 
 def test_an_interrupted_block_leaves_nothing(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:

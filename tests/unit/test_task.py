@@ -136,6 +136,7 @@ def test_every_field_of_a_task_changes_its_digest() -> None:
         lambda text: text.replace('"mode":420', '"mode":"420"'),
         lambda text: text.replace('"cpu_seconds":120', '"cpu_seconds":120.0'),
         lambda text: text.replace('"host"', '"debian"'),
+        lambda text: text.replace('"gcc-12"', "12"),
         lambda text: text + " ",
         lambda text: "[" * 100_000,
         lambda text: text.replace('"version":1', '"version":' + "[" * 9 + "]" * 9),
