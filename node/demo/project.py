@@ -32,6 +32,7 @@ TIMEOUT = 120
 class Project:
     """A tree to build, with its make arguments and the program that comes out."""
 
+    name: str
     source: Path
     make_arguments: tuple[str, ...]
     program: str | None
@@ -50,14 +51,14 @@ def redis(cache: Path) -> Project:
     if not source.exists():
         _unpack(archive, cache)
     arguments = ("MALLOC=libc", "DEBUG=", "DEBUG_FLAGS=")
-    return Project(source, arguments, "src/redis-server", ("--version",))
+    return Project("redis", source, arguments, "src/redis-server", ("--version",))
 
 
 def from_directory(source: Path) -> Project:
     """A tree of the user's own, built by plain ``make``; UsageError when it has no Makefile."""
     if not any((source / name).exists() for name in ("Makefile", "makefile", "GNUmakefile")):
         raise UsageError(f"{source} has no Makefile.", hint="Give a C project that `make` builds.")
-    return Project(source.resolve(), (), None, ())
+    return Project(source.resolve().name, source.resolve(), (), None, ())
 
 
 def copy_into(project: Project, target: Path) -> None:

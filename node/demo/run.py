@@ -100,7 +100,7 @@ class Demo:
         with self._phase("chain and ledger"):
             self._prepare(stack)
         places = [
-            Workplace(node, self.data / "build" / node.name / work.source.name)
+            Workplace(node, self.data / "build" / node.name / work.name)
             for node in self.ground.nodes
         ]
         paused = time.monotonic()
@@ -149,7 +149,7 @@ class Demo:
         self._daemons = ground.daemons(self._ground, options.seed)
 
     def _reference(self, work: project.Project, place: Workplace) -> Built:
-        self.screen.say(f"building {work.source.name} plainly for {place.member.name}")
+        self.screen.say(f"building {work.name} plainly for {place.member.name}")
         built = build.build_plainly(work, place, os.cpu_count() or 1)
         project.copy_into(work, place.tree)
         return built

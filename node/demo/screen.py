@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -31,7 +32,9 @@ class Screen:
         self.say(f"[bold]{name}[/bold]")
 
     def say(self, text: str) -> None:
-        self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/dim]  {text}")
+        self._console.print(
+            f"[dim]{time.monotonic() - self._started:6.1f} s[/dim]  {text}", soft_wrap=True
+        )
 
     @contextmanager
     def live(self, nodes: Sequence[Member], reader: Reader) -> Iterator[Callable[[], None]]:
@@ -55,23 +58,29 @@ def print_outcome(
     console: Console, report: Report, pictures: Sequence[Path], page: str, *, stays: bool
 ) -> None:
     """The table, the figures, the page, and the verdict."""
-    console.print(_final_table(report))
+    for table in _final_tables(report):
+        console.print(table)
     build, audit, chain = report.build, report.audit, report.chain
     console.print(
         f"{build['identical']} of {build['units']} object files are identical to plain cc's;"
         f" the shared build took {build['seconds']:.0f} s,"
-        f" a plain one {build['seconds_local']:.0f} s."
+        f" a plain one {build['seconds_local']:.0f} s.",
+        soft_wrap=True,
     )
     console.print(
         f"Audit at block {audit['block']}: {audit['assets']} assets,"
         f" {audit['kudos']} verified Kudos, {audit['differences']} differences."
         f" {chain['transactions']} transactions,"
-        f" {chain['gas']:,} gas in {chain['blocks']} blocks."
+        f" {chain['gas']:,} gas in {chain['blocks']} blocks.",
+        soft_wrap=True,
     )
-    console.print("Figures: " + ", ".join(str(path) for path in pictures))
+    console.print("Figures: " + " ".join(str(path) for path in pictures), soft_wrap=True)
     state = "Ctrl-C ends it" if stays else "ends with this command; keep it with --stay"
-    console.print(f"Ledger page: {page} ({state})")
-    console.print(f"{report.seconds:.0f} s without the reference builds: {report.phases}")
+    console.print(f"Ledger page: {page} ({state})", soft_wrap=True)
+    phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.phases.items())
+    console.print(
+        f"{report.seconds:.0f} s without the reference builds ({phases}).", soft_wrap=True
+    )
     for problem in report.problems:
         console.print(f"[bold red]PROBLEM[/bold red] {problem}")
     if not report.problems:
@@ -115,22 +124,25 @@ def _summary(nodes: Sequence[Member], reader: Reader) -> str:
     return f"block {head.number if head else 0} · " + " · ".join(parts)
 
 
-def _final_table(report: Report) -> Table:
-    table = Table(title="Three nodes, one build each")
-    columns = ("node", "Kudos", "k1", "k2", "k3", "requests", "accepted", "share after warm-up")
-    for column in (*columns, "hosted", "canaries given", "passed", "sent", "local", "not worth"):
-        table.add_column(column, justify="left" if column == "node" else "right")
-    for number, (node, share) in enumerate(
-        zip(report.nodes, report.shares["nodes"], strict=True), 1
+def _final_tables(report: Report) -> Iterator[Table]:
+    """What the ledger says, and what became of each node's own compiles."""
+    ledger = Table(title="On the ledger: what each node asked for and gave", box=box.SIMPLE_HEAD)
+    columns = ("node", "Kudos", "K1", "K2", "K3", "asked", "accepted", "share*", "hosted")
+    work = Table(title="The nodes' own compiles, and their canaries", box=box.SIMPLE_HEAD)
+    for table, names in (
+        (ledger, columns),
+        (work, ("node", "sent", "at home", "too small", "canaries given", "canaries passed")),
     ):
-        kudos = node.kudos
-        table.add_row(
-            f"{number} {node.role}",
-            *(str(kudos[key]) for key in ("points", "k1", "k2", "k3")),
-            str(node.requests),
-            str(node.accepted_by_others),
-            f"{share['share']:.0%}",
-            *(str(each) for each in (node.hosted, node.canaries_given, node.canaries_passed)),
-            *(str(each) for each in (node.sent, node.local, node.not_worth)),
-        )
-    return table
+        for name in names:
+            table.add_column(name, justify="left" if name == "node" else "right")
+    shares = report.shares["nodes"]
+    for number, (node, share) in enumerate(zip(report.nodes, shares, strict=True), 1):
+        name, kudos = f"{number} {node.role}", node.kudos
+        points = (kudos["points"], kudos["k1"], kudos["k2"], kudos["k3"])
+        asked = (node.requests, node.accepted_by_others, f"{share['share']:.0%}", node.hosted)
+        ledger.add_row(name, *map(str, (*points, *asked)))
+        own = (node.sent, node.local, node.not_worth, node.canaries_given, node.canaries_passed)
+        work.add_row(name, *map(str, own))
+    ledger.caption = f"* of the requests after the warm-up of {report.shares['warm_up_seconds']} s"
+    yield ledger
+    yield work

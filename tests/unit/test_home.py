@@ -13,7 +13,7 @@ import pytest
 from canaries.commitment import PLANTED, Place, commitment
 from canaries.family import field_of
 from canaries.replay import parameters_for
-from ledger.assets import Accepted, ConfirmedMigration, Rejected, RejectedMigration, Result
+from ledger.assets import Accepted, ConfirmedMigration, Rejected, RejectedMigration
 from ledger.eip712 import digest
 from ledger.errors import PeerError
 from ledger.keys import signed_by
@@ -29,7 +29,6 @@ from tests.unit.node_world import (
     DOMAIN,
     EXECUTION,
     NOW,
-    OUTPUT,
     SOURCES,
     TASK,
     TOOLCHAIN,
@@ -378,18 +377,6 @@ def test_a_result_may_leave_outputs_out(world: World) -> None:
     host.runner.execution = replace(EXECUTION, exit_status=1, outputs=())
     world.link(host)
     assert ran(world).result.exit_status == 1
-
-
-def test_nothing_of_the_result_is_taken_on_trust(world: World) -> None:
-    """The RESULT that the host signs is the one whose id the opening will name."""
-    host = world.make_host()
-    world.link(host)
-    outcome = ran(world)
-    (migration,) = host.migrations()
-    assert isinstance(migration, ConfirmedMigration)
-    assert isinstance(migration.result, Result)
-    assert migration.result.request_id == outcome.request_id
-    assert [file.path for file in outcome.result.outputs] == [OUTPUT]
 
 
 # -- inputs for validators -----------------------------------------------------------------------

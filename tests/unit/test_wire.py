@@ -1,0 +1,144 @@
+"""Frames between nodes: what is sent arrives, what is malformed is the peer's fault."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.assets import CanaryOpened, Confirmed, Rejected, Request, Result, TransportKey
+from ledger.errors import PeerError
+from node import wire
+from node.handshake import MAX_LOGIN_FRAME, greet, read_frame
+from tests.unit.node_world import ManualClock, credentials
+
+data = st.binary(max_size=40)
+times = st.integers(0, (1 << 64) - 1)
+blobs = st.lists(data, max_size=3).map(tuple)
+requests = st.builds(Request, *[data] * 5, *[times] * 6)
+
+messages: st.SearchStrategy[wire.Message] = st.one_of(
+    st.builds(wire.Hello, data, st.builds(TransportKey, data, times), data, data),
+    st.builds(wire.Login, data, data),
+    st.builds(wire.Welcome),
+    st.builds(wire.Ask, requests, data, data, data),
+    st.builds(wire.Answer, times, data, st.none() | st.builds(Rejected, data, times, times), blobs),
+    st.builds(wire.Confirm, data, st.builds(Confirmed, data, times), data, blobs),
+    st.builds(wire.Done, data, blobs, st.builds(Result, data, data, times), data),
+    st.builds(wire.Open, st.builds(CanaryOpened, *[data] * 6, times), data),
+    st.builds(wire.Ack),
+    st.builds(wire.Fetch, data),
+    st.builds(wire.Inputs, data, blobs),
+    st.builds(wire.Fault, st.text(max_size=20)),
+)
+identifiers = st.integers(-(1 << 63), (1 << 63) - 1)
+
+
+@given(identifiers, messages)
+def test_a_message_survives_its_frame(identifier: int, message: wire.Message) -> None:
+    frame = wire.encode(identifier, message)
+    assert wire.frame_length(frame[:4]) == len(frame) - 4
+    assert wire.decode(frame[4:]) == (identifier, message)
+    assert type(wire.decode(frame[4:])[1]) is type(message)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused(noise: bytes) -> None:
+    with pytest.raises(PeerError, match="no message"):
+        wire.decode(noise)
+
+
+@given(messages, st.data())
+def test_a_damaged_message_is_a_message_or_refused(
+    message: wire.Message, draw: st.DataObject
+) -> None:
+    body = bytearray(wire.encode(1, message)[4:])
+    place = draw.draw(st.integers(0, len(body) - 1))
+    body[place] ^= draw.draw(st.integers(1, 255))
+    try:
+        identifier, decoded = wire.decode(bytes(body))
+    except PeerError:
+        return
+    assert wire.decode(wire.encode(identifier, decoded)[4:]) == (identifier, decoded)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        msgspec.msgpack.encode((1, {"type": "Unheard"})),
+        msgspec.msgpack.encode((1, {"type": "Ack", "more": 1})),
+        msgspec.msgpack.encode((1, {"type": "Fetch"})),
+        msgspec.msgpack.encode((1, {"type": "Fetch", "task_digest": 5})),
+        msgspec.msgpack.encode((1.5, {"type": "Ack"})),
+        msgspec.msgpack.encode(("1", {"type": "Ack"})),
+        msgspec.msgpack.encode((1,)),
+        msgspec.msgpack.encode((1, {"type": "Ack"}, 3)),
+        wire.encode(1, wire.Ack())[4:] + b"x",
+        b"\x92\x01\x81\xa4type\xa3\xff\xff\xff",
+        b"\x92\x01\x82\xa1x" + b"\x91" * 100_000 + b"\x01\xa4type\xa3Ack",
+    ],
+)
+def test_what_is_no_message_is_the_peers_fault(body: bytes) -> None:
+    with pytest.raises(PeerError, match="no message"):
+        wire.decode(body)
+
+
+def test_a_frame_has_a_limit_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wire.frame_length(wire.MAX_FRAME.to_bytes(4, "big")) == wire.MAX_FRAME
+    with pytest.raises(PeerError, match="over the limit"):
+        wire.frame_length((wire.MAX_FRAME + 1).to_bytes(4, "big"))
+    monkeypatch.setattr(wire, "MAX_FRAME", 100)
+    with pytest.raises(PeerError, match="over the limit"):
+        wire.encode(1, wire.Fetch(bytes(100)))
+
+
+def test_what_was_expected_is_passed_on_and_a_fault_in_the_peers_words() -> None:
+    ack = wire.Ack()
+    assert wire.expect(ack, wire.Ack) is ack
+    with pytest.raises(PeerError, match="could not do it: no sandbox"):
+        wire.expect(wire.Fault("no sandbox"), wire.Done)
+    with pytest.raises(PeerError, match="answered Ack where Done was due"):
+        wire.expect(ack, wire.Done)
+
+
+def test_a_frame_is_read_whole() -> None:
+    async def read() -> tuple[int, wire.Message]:
+        reader = asyncio.StreamReader()
+        frame = wire.encode(7, wire.Fetch(b"abc"))
+        for byte in frame:
+            reader.feed_data(bytes([byte]))
+        return await read_frame(reader)
+
+    assert asyncio.run(read()) == (7, wire.Fetch(b"abc"))
+
+
+class Sink(asyncio.WriteTransport):
+    """Takes what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.data += data
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def test_a_stranger_gets_little_memory_before_it_has_logged_in() -> None:
+    async def meet() -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        loop = asyncio.get_running_loop()
+        writer = asyncio.StreamWriter(Sink(), protocol, reader, loop)
+        reader.feed_data((MAX_LOGIN_FRAME + 1).to_bytes(4, "big"))
+        me = credentials(1, ManualClock())
+        await greet(me, me.entropy(32), reader, writer)  # type: ignore[arg-type]
+
+    with pytest.raises(PeerError, match=f"limit of {MAX_LOGIN_FRAME}"):
+        asyncio.run(meet())
