@@ -60,6 +60,7 @@ contract KudosLedger is Settlement {
     function _checkMembership(CanaryClaim calldata claim, bytes32 resultId) private view returns (uint256) {
         Batch storage settled = _batch(claim.request.host, claim.root);
         Head memory head = settled.head;
+        // A path of another length could not end in the root either; refusing it here bounds the work.
         if (claim.index >= head.confirmed || claim.path.length != MerkleTree.depth(head.n)) return Reasons.NOT_SETTLED;
         if (MerkleTree.climb(resultId, claim.index, claim.path) != claim.root) return Reasons.NOT_SETTLED;
         if (_time() > head.settledAt + CLAIM_WINDOW) return Reasons.EXPIRED;

@@ -28,12 +28,11 @@ class LedgerCopy:
     ) -> None:
         self._indexer, self.reader = indexer, reader
         self._deployment, self._me, self._clock = deployment, me, clock
-        self._moved = asyncio.Condition()
 
     async def catch_up(self) -> None:
         """Indexes up to the head; ChainError when the chain cannot be read."""
-        while not (await asyncio.to_thread(self._indexer.step)).is_caught_up:
-            log.info("indexing: block %d", self.reader.head().number)
+        while not (progress := await asyncio.to_thread(self._indexer.step)).is_caught_up:
+            log.info("indexing: block %d of %d", progress.indexed, progress.head)
 
     async def follow(self) -> None:
         """Follows the head until cancelled. An unreachable chain is waited for; verdicts then rest

@@ -194,5 +194,6 @@ async def connect(
                 writer.close()
                 raise
     except (OSError, EOFError, TimeoutError) as error:
-        raise PeerError(f"No node answers at {host}:{port} ({error or 'timeout'}).") from error
+        why = str(error) or type(error).__name__
+        raise PeerError(f"No node answers at {host}:{port} ({why}).") from error
     return Connection(peer, reader, writer, handler)

@@ -35,9 +35,7 @@ async def deaf(peer: Address, message: wire.Message) -> wire.Message:
     raise PeerError("nothing to say")
 
 
-async def talk(
-    client: Credentials, server: Credentials
-) -> tuple[wire.Message, Connection]:
+async def talk(client: Credentials, server: Credentials) -> tuple[wire.Message, Connection]:
     listener = await listen("127.0.0.1", 0, server, echo)
     try:
         connection = await connect("127.0.0.1", listener.port, client, deaf)
@@ -67,9 +65,7 @@ def test_an_unexpected_peer_is_refused() -> None:
         listener = await listen("127.0.0.1", 0, credentials(2), echo)
         try:
             stranger = credentials(3).key.address
-            await connect(
-                "127.0.0.1", listener.port, credentials(1), deaf, expected=stranger
-            )
+            await connect("127.0.0.1", listener.port, credentials(1), deaf, expected=stranger)
         finally:
             await listener.close()
 
@@ -89,13 +85,9 @@ def test_a_relayed_hello_does_not_fit_the_relays_certificate() -> None:
 
     async def scene() -> None:
         _, certificate = server_context(credentials(2))
-        relayed = credentials(2).key.sign(
-            DOMAIN, binding := TransportKey(certificate, 1 << 40)
-        )
+        relayed = credentials(2).key.sign(DOMAIN, binding := TransportKey(certificate, 1 << 40))
 
-        async def relay(
-            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-        ) -> None:
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             hello = wire.Hello(credentials(2).key.address, binding, relayed, bytes(32))
             writer.write(wire.encode(0, hello))
             await writer.drain()
