@@ -37,7 +37,7 @@ toolchain: $(SYSTEM) $(PYTHON_ENV) $(NODE_ENV)
 # strings whose layout is the protocol's (packed records in unindexed data), and @param for names
 # that say it already. contracts/test/.solhint.json lets test names be sentences of their own.
 check: toolchain ## lint and types only
-	@$(STEP) 'ruff check' $(PY) -m ruff check .
+	@$(STEP) 'ruff check' $(PY) -m ruff check --no-cache .
 	@$(STEP) 'ruff format' $(PY) -m ruff format --check .
 	@$(STEP) 'mypy' $(PY) -m mypy
 	@$(STEP) 'solhint' node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'

@@ -95,6 +95,12 @@ def _check_derived(conn: sqlite3.Connection) -> Iterator[str]:
     )
     for (kudos_id,) in conn.execute(undecided):
         yield f"The state of Kudos 0x{kudos_id.hex()} does not fit its decision."
+    misjudged = (
+        "SELECT number FROM blocks"
+        " WHERE final != (number <= (SELECT coalesce(final_number, -1) FROM cursor))"
+    )
+    for (number,) in conn.execute(misjudged):
+        yield f"Block {number} is marked final or not against the cursor."
     last = "SELECT number, hash, timestamp FROM blocks ORDER BY number DESC LIMIT 1"
     if conn.execute("SELECT number, hash, timestamp FROM cursor").fetchone() != (
         conn.execute(last).fetchone() or (None, None, None)

@@ -115,7 +115,7 @@ class EmbeddedChain:
                 # A session of its own: Ctrl-C reaches the parent alone, which then stops the chain
                 # last, after those who still write to it.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
         self._rpc = Rpc(self.url, timeout=5.0)
         try:
@@ -231,10 +231,10 @@ class EmbeddedChain:
             self._rpc = None
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """Has the kernel stop the chain when its parent is gone, however that died.
+def die_with_parent() -> Callable[[], None] | None:
+    """Has the kernel stop a child (as ``preexec_fn``) when its parent is gone, however that died.
 
-    The signal is tied to the thread that forks, so a chain started from any other than the main
+    The signal is tied to the thread that forks, so a child started from any other than the main
     thread goes without: it would end together with that thread.
     """
     if threading.current_thread() is not threading.main_thread():

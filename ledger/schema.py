@@ -1,9 +1,9 @@
 """The tables of the indexed copy, and the named migrations that make them.
 
 Rows are written once, with the block and log they came from; their block's digest covers them.
-Three things change afterwards, all derived from rows: ``kudos.state`` with ``decided_block``, the
-roll-ups ``nodes`` and ``pairs``, and the one row of ``cursor``. A row is final when its block is at
-most ``cursor.final_number``.
+Three things change afterwards, all derived: ``kudos.state`` with ``decided_block``, the roll-ups
+``nodes`` and ``pairs``, and the one row of ``cursor`` with ``blocks.final``, which says that nothing
+in this block is taken back any more.
 """
 
 from __future__ import annotations
@@ -75,7 +75,17 @@ _INTEGERS = frozenset(
             "state",
             "opened_at",
         ),
-        *("item", "number", "timestamp", "logs", "count", "indexed_at", "head", "final_number"),
+        *(
+            "item",
+            "number",
+            "timestamp",
+            "logs",
+            "final",
+            "count",
+            "indexed_at",
+            "head",
+            "final_number",
+        ),
         *("decided_block", *NODE_TOTALS),
     }
 )
@@ -104,9 +114,8 @@ def _kind(column: str) -> type:
 def create_tables(db: Database) -> None:
     """Version 1: everything that the first release reads and writes."""
     _create(db, "meta", ("key", "value"), "key", set())
-    _create(
-        db, "blocks", ("number", "hash", "parent", "timestamp", "logs", "digest"), "number", set()
-    )
+    block = ("number", "hash", "parent", "timestamp", "logs", "digest", "final")
+    _create(db, "blocks", block, "number", set())
     columns = ("id", "number", "hash", "timestamp", "indexed_at", "head", "final_number")
     db.table("cursor").create(
         {"id": int, **{column: _kind(column) for column in columns[1:]}}, pk="id", strict=True
@@ -149,6 +158,7 @@ def _create_totals(db: Database) -> None:
 
 
 _ADDITIONS = (
+    "CREATE INDEX blocks_open ON blocks (number) WHERE final = 0",
     f"ALTER TABLE kudos ADD COLUMN state INTEGER NOT NULL DEFAULT {CLAIMED}",
     "ALTER TABLE kudos ADD COLUMN decided_block INTEGER",
     # One index per table finds a block's rows, for rolling back and for checking digests.

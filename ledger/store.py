@@ -116,7 +116,7 @@ class IndexStore:
                     rows[table] += added
             block = (header.number, header.hash, header.parent, header.timestamp, len(logs))
             digest = block_digest(self._last_digest(), block, rows)
-            self._conn.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)", (*block, digest))
+            self._conn.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, 0)", (*block, digest))
             self._conn.execute(
                 "UPDATE cursor SET number = ?, hash = ?, timestamp = ?",
                 (header.number, header.hash, header.timestamp),
@@ -124,10 +124,17 @@ class IndexStore:
 
     def note_head(self, head: BlockNumber, final: BlockNumber, indexed_at: UnixSeconds) -> None:
         """Records what the chain said last, and when: the age of the data."""
-        self._conn.execute(
-            "UPDATE cursor SET head = ?, final_number = ?, indexed_at = ?",
-            (head, final, indexed_at),
-        )
+        with self.transaction():
+            self._conn.execute(
+                "UPDATE cursor SET head = ?, final_number = ?, indexed_at = ?",
+                (head, final, indexed_at),
+            )
+            finals = "UPDATE blocks SET final = 1 WHERE final = 0 AND number <= ?"
+            self._conn.execute(finals, (final,))
+            # A chain that came back younger has fewer final blocks than before.
+            self._conn.execute(
+                "UPDATE blocks SET final = 0 WHERE number > ? AND final = 1", (final,)
+            )
 
     def roll_back(self, ancestor: BlockNumber | None) -> None:
         """Forgets every block above ``ancestor`` (None: all), as if it had never been."""

@@ -110,6 +110,7 @@ def run_audit(ledger: Path, rpc_url: str, index: Path | None, block: int | None)
 def serve(ledger: Path, index: Path, listen: str) -> int:
     """Serves the page until SIGINT or SIGTERM."""
     import uvicorn
+
     from ledger.service import create_app
 
     host, port = parse_endpoint(listen)

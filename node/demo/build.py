@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.embedded import die_with_parent
 from ledger.errors import SetupError
 from ledger.types import Sha256
 from node.demo.cluster import Member
@@ -110,6 +111,7 @@ def _make(
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=die_with_parent(),
         )
 
 

@@ -34,6 +34,8 @@ def problems_of(report: Report, work: Project, places: Sequence[Workplace]) -> l
         found.append(f"Only {sent} of {build['units']} compiles were migrated.")
     if report.audit["differences"]:
         found.append(f"The audit found {report.audit['differences']} differences.")
+    if not shares["judged"]:
+        return found
     vermin = [node for node in shares["nodes"] if node["role"] == "vermin"]
     fair = [node for node in shares["nodes"] if node["role"] == "fair"]
     for bad in vermin:

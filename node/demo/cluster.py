@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.embedded import die_with_parent
 from ledger.errors import SetupError
 from ledger.keys import Key
 from ledger.ports import Entropy
@@ -95,7 +96,12 @@ class Daemon:
         command = [sys.executable, "-m", "node.cli", *self._arguments]
         with self.member.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent(),
             )
 
     def check(self) -> None:

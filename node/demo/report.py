@@ -17,6 +17,10 @@ from node.demo.build import Built, Workplace, objects_of
 from node.demo.cluster import Member
 
 
+JUDGED_FROM = 20
+"""Requests of each node after the warm-up; a smaller project says nothing about fairness."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeReport:
     """One node. ``requests`` to ``canaries_passed`` count ledger records, ``sent`` to ``not_worth``
@@ -85,6 +89,7 @@ class Report:
         roles = [node.role for node in self.nodes]
         self.shares = {
             "warm_up_seconds": warm_up_seconds,
+            "judged": min(share.requests for share in shares.values()) >= JUDGED_FROM,
             "nodes": [
                 {
                     "name": name,

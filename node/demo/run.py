@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -57,6 +58,8 @@ class DemoOptions:
 def run_demo(options: DemoOptions) -> int:
     """0 when every check of its own held, 1 otherwise; always ends what it started."""
     console = Console()
+    # As Ctrl-C: whatever was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     data = options.data.absolute()
     _empty(data)
     demo = Demo(options, data, Screen(console))

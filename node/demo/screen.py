@@ -81,6 +81,8 @@ def print_outcome(
     console.print(
         f"{report.seconds:.0f} s without the reference builds ({phases}).", soft_wrap=True
     )
+    if not report.shares["judged"]:
+        console.print("The build is too small to judge whom the nodes helped.")
     for problem in report.problems:
         console.print(f"[bold red]PROBLEM[/bold red] {problem}")
     if not report.problems:
