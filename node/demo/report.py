@@ -16,7 +16,6 @@ from ledger.types import hex_of
 from node.demo.build import Built, Workplace, objects_of
 from node.demo.cluster import Member
 
-
 JUDGED_FROM = 20
 """Requests of each node after the warm-up; a smaller project says nothing about fairness."""
 
