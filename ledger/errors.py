@@ -41,6 +41,10 @@ class PeerError(KudosError):
     dropped."""
 
 
+class PeerTimeout(PeerError):
+    """A peer did not answer in time."""
+
+
 class ChainError(KudosError):
     """The chain could not be reached, or answered what it must not answer."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,9 +44,12 @@ class Front:
         """Listens on ``path``, an owner-only socket; a stale one is replaced."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._accept, path)
-        path.chmod(0o600)
-        return server
+        # Closed to others from the first moment: a chmod afterwards would come too late.
+        before = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(self._accept, path)
+        finally:
+            os.umask(before)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         messages = _Messages(reader)

@@ -17,7 +17,7 @@ from canaries.schedule import Schedule
 from canaries.vault import Sealed, Vault
 from ledger.assets import Accepted, Confirmed, Request, process_name_field
 from ledger.eip712 import digest
-from ledger.errors import PeerError
+from ledger.errors import PeerError, PeerTimeout
 from ledger.keys import signed_by
 from ledger.reasons import Reason
 from ledger.types import Address, Digest, short
@@ -103,7 +103,8 @@ class HomeSide:
                     return await self._confirm(draft, task, answer)
             except PeerError as error:
                 log.warning("%s: %s", short(host), error)
-                reason = Reason.PEER_LOST
+                late = isinstance(error, PeerTimeout)
+                reason = Reason.PEER_TIMEOUT if late else Reason.PEER_LOST
         return Local(reason)
 
     def _draft(self, connection: Connection, task: TaskDescriptor, name: str) -> _Draft:

@@ -105,10 +105,10 @@ class HostSide:
         task = self._check_request(peer, message)
         request_id = digest(self.me.domain, request)
         self._drop_unconfirmed()
-        verdict = self._judge(request, task)
-        state = step(step(State.DRAFT, Move.ASK), Move.ACCEPT if verdict.accept else Move.REJECT)
         if not self.journal.claim_answer(request.home, request.seq, request_id):
             raise PeerError("This sequence number was answered before.")
+        verdict = self._judge(request, task)
+        state = step(step(State.DRAFT, Move.ASK), Move.ACCEPT if verdict.accept else Move.REJECT)
         said = (state.value, verdict.reason.name, dict(verdict.numbers))
         log.info("%s from %s: %s, %s %s", short(request_id), short(peer), *said)
         if not verdict.accept:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from ledger.errors import KudosError, PeerError, UsageError
+from ledger.errors import KudosError, PeerError, PeerTimeout, UsageError
 from ledger.types import Address, short
 from node import wire
 from node.handshake import (
@@ -64,7 +64,8 @@ class Connection:
         return not self._pump.done()
 
     async def call(self, message: wire.Message, timeout: float) -> wire.Message:
-        """Sends a request and waits for its reply; PeerError when the peer is gone or late."""
+        """Sends a request and waits for its reply; PeerError when the peer is gone,
+        PeerTimeout when it is late."""
         identifier, self._next = self._next, self._next + 1
         future: asyncio.Future[wire.Message] = asyncio.get_running_loop().create_future()
         self._waiting[identifier] = future
@@ -72,7 +73,9 @@ class Connection:
             await self._send(identifier, message)
             return await asyncio.wait_for(future, timeout)
         except TimeoutError:
-            raise PeerError(f"{short(self.peer)} did not answer within {timeout:.0f} s.") from None
+            raise PeerTimeout(
+                f"{short(self.peer)} did not answer within {timeout:.0f} s."
+            ) from None
         except OSError as error:
             raise PeerError(f"The connection to {short(self.peer)} broke: {error}.") from error
         finally:

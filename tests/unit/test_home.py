@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from canaries.commitment import PLANTED, Place, commitment
 from canaries.family import field_of
@@ -202,12 +203,7 @@ def vanish(message: wire.Message) -> wire.Message:
 
 def forge_answer(message: wire.Message) -> wire.Message:
     assert isinstance(message, wire.Answer)
-    return replace_struct(message, signature=STRANGER.sign_digest(Digest(b"\x01" * 32)))
-
-
-def replace_struct(message: Any, **changes: Any) -> Any:
-    fields = {name: getattr(message, name) for name in message.__struct_fields__}
-    return type(message)(**{**fields, **changes})
+    return structs.replace(message, signature=STRANGER.sign_digest(Digest(b"\x01" * 32)))
 
 
 def on_answer(change: Any) -> Any:
@@ -221,54 +217,56 @@ def on_done(change: Any) -> Any:
 def resigned(done: wire.Done, **changes: Any) -> wire.Done:
     """The host of ``key(2)`` signs another RESULT."""
     asset = replace(done.asset, **changes)
-    changed = replace_struct(done, asset=asset, signature=key(2).sign(DOMAIN, asset))
-    assert isinstance(changed, wire.Done)
-    return changed
+    return structs.replace(done, asset=asset, signature=key(2).sign(DOMAIN, asset))
 
 
 def with_output(path: str) -> Any:
     def change(done: wire.Done) -> Any:
         outputs = (OutputFile(path, sha256(b"\x7fELF"), 0o644),)
-        return replace_struct(
+        return structs.replace(
             done, result=encode_result(replace(EXECUTION.result(), outputs=outputs))
         )
 
     return change
 
 
+OTHER = Rejected(Digest(b"\x01" * 32), Reason.POLICY, NOW)
+"""A rejection of another request."""
 BAD_ANSWERS = {
     "vanishes when asked": vanish,
     "faults when asked": on_answer(lambda m: wire.Fault("out of order")),
     "answers with something else": on_answer(lambda m: wire.Ack()),
     "answers unsigned": on_answer(forge_answer),
     "answers at another time than signed": on_answer(
-        lambda m: replace_struct(m, signed_at=m.signed_at + 1)
+        lambda m: structs.replace(m, signed_at=m.signed_at + 1)
     ),
-    "answers at no time at all": on_answer(lambda m: replace_struct(m, signed_at=-1)),
+    "answers at no time at all": on_answer(lambda m: structs.replace(m, signed_at=-1)),
     "rejects another request": on_answer(
-        lambda m: replace_struct(m, rejected=Rejected(Digest(b"\x01" * 32), 1, NOW))
+        lambda m: structs.replace(m, rejected=OTHER, signature=key(2).sign(DOMAIN, OTHER))
     ),
     "rejects unsigned": on_answer(
-        lambda m: replace_struct(m, rejected=Rejected(Digest(b""), 1, NOW))
+        lambda m: structs.replace(m, rejected=Rejected(Digest(b""), 1, NOW))
     ),
 }
 BAD_RESULTS = {
     "vanishes at work": on_done(vanish),
     "faults at work": on_done(lambda m: wire.Fault("no sandbox")),
     "gives something else": on_done(lambda m: wire.Ack()),
-    "signs nothing": on_done(lambda m: replace_struct(m, signature=b"")),
+    "signs nothing": on_done(lambda m: structs.replace(m, signature=b"")),
     "signs another seal": on_done(
-        lambda m: replace_struct(m, asset=replace(m.asset, seal=Digest(b"\x01" * 32)))
+        lambda m: structs.replace(m, asset=replace(m.asset, seal=Digest(b"\x01" * 32)))
     ),
     "signs what is no seal": on_done(
-        lambda m: replace_struct(m, asset=replace(m.asset, seal=Digest(b"")))
+        lambda m: structs.replace(m, asset=replace(m.asset, seal=Digest(b"")))
     ),
     "signs for another request": on_done(lambda m: resigned(m, request_id=Digest(b"\x01" * 32))),
-    "keeps the contents": on_done(lambda m: replace_struct(m, blobs=())),
-    "keeps the object": on_done(lambda m: replace_struct(m, blobs=m.blobs[:2])),
-    "sends another object": on_done(lambda m: replace_struct(m, blobs=(*m.blobs[:2], b"\x7fEVIL"))),
+    "keeps the contents": on_done(lambda m: structs.replace(m, blobs=())),
+    "keeps the object": on_done(lambda m: structs.replace(m, blobs=m.blobs[:2])),
+    "sends another object": on_done(
+        lambda m: structs.replace(m, blobs=(*m.blobs[:2], b"\x7fEVIL"))
+    ),
     "writes where nobody asked": on_done(with_output("/home/me/.profile")),
-    "describes nothing": on_done(lambda m: replace_struct(m, result=b"{}")),
+    "describes nothing": on_done(lambda m: structs.replace(m, result=b"{}")),
 }
 
 
@@ -330,9 +328,7 @@ def test_only_inputs_of_the_task_leave_the_home(world: World) -> None:
 
     def curious(answer: wire.Message) -> wire.Message:
         if isinstance(answer, wire.Answer):
-            wanted = replace_struct(answer, missing=(*answer.missing, secret, sha256(SOURCES[1])))
-            assert isinstance(wanted, wire.Answer)
-            return wanted
+            return structs.replace(answer, missing=(*answer.missing, secret, sha256(SOURCES[1])))
         return answer
 
     link.on_reply = curious
@@ -353,7 +349,7 @@ def test_results_are_bound_to_the_host_that_was_asked(world: World) -> None:
     link = world.link(world.make_host(2))
 
     def by_another(done: wire.Done) -> Any:
-        return replace_struct(done, signature=key(3).sign(DOMAIN, done.asset))
+        return structs.replace(done, signature=key(3).sign(DOMAIN, done.asset))
 
     link.on_reply = on_done(by_another)
     assert run(world) == Local(Reason.PEER_LOST)
@@ -365,7 +361,7 @@ def test_answers_are_bound_to_the_host_that_was_asked(world: World) -> None:
     def by_another(answer: wire.Answer) -> Any:
         request_id = digest(DOMAIN, asks(link)[0].request)
         asset = Accepted(request_id, answer.signed_at)
-        return replace_struct(answer, signature=key(3).sign(DOMAIN, asset))
+        return structs.replace(answer, signature=key(3).sign(DOMAIN, asset))
 
     link.on_reply = on_answer(by_another)
     assert run(world) == Local(Reason.PEER_LOST)

@@ -338,7 +338,7 @@ def test_nothing_is_confirmed_twice(world: World) -> None:
         first = asyncio.create_task(host.side.confirm(world.home.address, confirmed))
         await started.wait()
         second = host.side.confirm(world.home.address, confirmed)
-        return await asyncio.gather(first, second, return_exceptions=True)
+        return list(await asyncio.gather(first, second, return_exceptions=True))
 
     done, refused = asyncio.run(twice_at_once())
     assert isinstance(done, wire.Done)

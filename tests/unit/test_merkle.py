@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.merkle import depth, path, root, root_of_path
 from ledger.types import ZERO_DIGEST, Digest
 
-leaves = st.binary(min_size=32, max_size=32).map(Digest)
+leaves = st.binary(min_size=32, max_size=32).filter(any).map(Digest)
 batches = st.lists(leaves, min_size=1, max_size=20)
 A, B, C = (Digest(bytes([n]) * 32) for n in (1, 2, 3))
 

@@ -122,7 +122,7 @@ SECOND_GROUP = 3 + 21 + 2 * record.CONFIRMED_BYTES
         (23, 3, "group of 3 records"),
         (SECOND_GROUP + 20, 0, "group of 0 records"),
         (SECOND_GROUP + 20, 2, "group of 2 records"),
-        (2, 3, "group of 2|middle of a record|cannot stand"),
+        (2, 3, "middle of a record"),
         (1, 4, "ends in the middle of a group"),
         (1, 2, "follow the last record"),
         (2, 1, "group of 2 records"),
