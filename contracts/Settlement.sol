@@ -6,6 +6,8 @@ import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
 import {Assets} from "./libraries/Assets.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {PackedBatch} from "./libraries/PackedBatch.sol";
+import {Parties} from "./libraries/Parties.sol";
+import {RecordFrame} from "./libraries/RecordFrame.sol";
 import {Reasons} from "./libraries/Reasons.sol";
 import {Sequences} from "./libraries/Sequences.sol";
 import {Signatures} from "./libraries/Signatures.sol";
@@ -18,8 +20,9 @@ abstract contract Settlement is Domain, Voting {
     struct Work {
         bytes32 separator;
         uint256 time;
+        address[] seats;
+        uint256 suspects;
         Request request;
-        Sequences.Cursor sequences;
         bytes32[] leaves;
         uint256 claims;
         bytes skipped;
@@ -39,7 +42,7 @@ abstract contract Settlement is Domain, Voting {
     uint64 private immutable EPOCH_SECONDS;
     uint64 private immutable K1_PER_HOST_AND_EPOCH;
 
-    mapping(address home => mapping(address host => mapping(uint256 word => uint256 bits))) private _sequences;
+    mapping(address host => mapping(address home => mapping(uint256 word => uint256 bits))) private _sequences;
     mapping(address home => mapping(address host => uint256 epochPlusOne)) private _k1LastEpoch;
     mapping(address host => K1Count) private _k1Counts;
 
@@ -56,14 +59,17 @@ abstract contract Settlement is Domain, Voting {
         returns (bytes32 root)
     {
         bytes32 separator = domainSeparator();
+        RecordFrame.open(separator, host);
         // The content is hashed only for a relayer: it is most of the batch's bytes.
         if (
             msg.sender != host
                 && !Signatures.isBy(host, Assets.batch(separator, host, keccak256(packed)), hostSignature)
         ) revert NotTheHost();
         (uint256 n, uint256 confirmed) = PackedBatch.header(packed);
-        Work memory work = _begin(separator, host, n);
-        _settleGroups(work, packed, n, confirmed);
+        (Work memory work, Sequences.Cursor memory cursor) = _begin(separator, host, n);
+        uint256 border = _settleConfirmed(work, cursor, _sequences[host], packed, confirmed);
+        uint256 end = _settleRejected(work, cursor, _sequences[host], packed, border, confirmed, n);
+        if (end != packed.length) revert MalformedBatch(end);
         if (work.skippedBytes == 2 * n) revert NothingToSettle(uint8(work.skipped[1]));
         root = MerkleTree.fold(work.leaves);
         // No batch can stand here already: the root binds at least one record that was settled just now, and the
@@ -74,7 +80,7 @@ abstract contract Settlement is Domain, Voting {
 
     /// @inheritdoc IKudosLedger
     function sequenceUsed(address home, address host, uint32 seq) external view override returns (bool) {
-        return Sequences.isUsed(_sequences[home][host], seq);
+        return Sequences.isUsed(_sequences[host][home], seq);
     }
 
     /// @inheritdoc IKudosLedger
@@ -87,50 +93,39 @@ abstract contract Settlement is Domain, Voting {
         return K1_PER_HOST_AND_EPOCH;
     }
 
-    function _begin(bytes32 separator, address host, uint256 n) private view returns (Work memory work) {
+    /// @dev Both lie in the room that `RecordFrame.open` has taken: pointers that the compiler knows need no place on the
+    /// stack, and what they point at costs half. Memory-safe: sets pointers only.
+    function _begin(bytes32 separator, address host, uint256 n)
+        private
+        view
+        returns (Work memory work, Sequences.Cursor memory cursor)
+    {
+        uint256 room = RecordFrame.ROOM_AT;
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            cursor := room
+            work := add(room, 0x80)
+        }
+        cursor.slot = 0;
         work.separator = separator;
         work.time = _time();
-        work.request.host = host;
+        work.request = RecordFrame.request();
+        work.seats = _seatList();
+        work.suspects = Parties.suspects(work.seats, host);
         work.leaves = new bytes32[](1 << MerkleTree.depth(n));
+        work.claims = 0;
         work.skipped = new bytes(2 * n);
+        work.skippedBytes = 0;
     }
 
-    function _settleGroups(Work memory work, bytes calldata packed, uint256 n, uint256 confirmed) private {
-        address[] memory seats = _seatList();
-        bool hostHasSeat = _isAmong(seats, work.request.host);
-        uint256 offset = PackedBatch.HEADER_BYTES;
-        uint256 index = 0;
-        while (index < n) {
-            bool isConfirmed = index < confirmed;
-            uint256 room = (isConfirmed ? confirmed : n) - index;
-            uint256 size = isConfirmed ? PackedBatch.CONFIRMED_BYTES : PackedBatch.REJECTED_BYTES;
-            (address home, uint256 count) = PackedBatch.group(packed, offset, room, size);
-            offset += PackedBatch.GROUP_BYTES;
-            work.request.home = home;
-            if (home == work.request.host) _skipGroup(work, index, count, Reasons.SELF);
-            else if (hostHasSeat || _isAmong(seats, home)) _skipGroup(work, index, count, Reasons.PARTY_IS_VALIDATOR);
-            else if (isConfirmed) _settleConfirmed(work, packed, offset, index, count);
-            else _settleRejected(work, packed, offset, index, count);
-            // `group` has checked that so much is there.
-            unchecked {
-                index += count;
-                offset += count * size;
-            }
-        }
-        if (offset != packed.length) revert MalformedBatch(offset);
-    }
-
-    function _isAmong(address[] memory seats, address node) private pure returns (bool) {
-        for (uint256 i = 0; i < seats.length; ++i) {
-            if (seats[i] == node) return true;
-        }
-        return false;
-    }
-
-    function _skipGroup(Work memory work, uint256 index, uint256 count, uint256 reason) private pure {
-        for (uint256 end = index + count; index < end; ++index) {
+    /// @dev Skips a whole group where its home and the host are not to be settled together, and says whether it did.
+    function _skipsGroup(Work memory work, address home, uint256 index, uint256 end) private pure returns (bool) {
+        uint256 reason = Parties.check(work.seats, home, work.request.host);
+        if (reason == Reasons.NONE) return false;
+        for (; index < end; ++index) {
             _skip(work, index, reason);
         }
+        return true;
     }
 
     function _skip(Work memory work, uint256 index, uint256 reason) private pure {
@@ -150,118 +145,142 @@ abstract contract Settlement is Domain, Voting {
         }
     }
 
-    /// @dev Settles the CONFIRMED records of one group, which start at `offset`.
+    /// @dev Settles the CONFIRMED records, or says for each why not and changes nothing. Gives where they end.
     function _settleConfirmed(
         Work memory work,
+        Sequences.Cursor memory cursor,
+        mapping(address home => mapping(uint256 word => uint256 bits)) storage sequences,
         bytes calldata packed,
-        uint256 offset,
-        uint256 index,
-        uint256 count
-    ) private {
-        mapping(uint256 => uint256) storage words = _sequences[work.request.home][work.request.host];
-        Sequences.reset(work.sequences);
-        uint256 claims = 0;
-        for (uint256 end = index + count; index < end;) {
-            (uint256 reason, bytes32 resultId) = _checkConfirmed(work, words, packed, offset);
-            if (reason == Reasons.NONE) {
-                Sequences.use(work.sequences, work.request.seq);
-                work.leaves[index] = resultId;
-                // A result that is settled late is a fact, but no claim to K2.
-                if (work.time <= work.request.resultDeadline) claims |= 1 << index;
-            } else {
-                _skip(work, index, reason);
-            }
-            unchecked {
+        uint256 confirmed
+    ) private returns (uint256 offset) {
+        offset = PackedBatch.HEADER_BYTES;
+        uint256 end = 0;
+        // Indices stay at most 128, and `group` has checked that as many bytes as its records need are there.
+        unchecked {
+            for (uint256 index = 0; index < confirmed; ++index) {
+                if (index == end) {
+                    (address home, uint256 count) =
+                        PackedBatch.group(packed, offset, confirmed - index, PackedBatch.CONFIRMED_BYTES);
+                    offset += PackedBatch.GROUP_BYTES;
+                    end += count;
+                    RecordFrame.setHome(home);
+                    if (Parties.isSuspect(work.suspects, home) && _skipsGroup(work, home, index, end)) {
+                        offset += count * PackedBatch.CONFIRMED_BYTES;
+                        index = end - 1;
+                        continue;
+                    }
+                    Sequences.open(cursor, sequences[home]);
+                }
+                uint256 reason = _settleOneConfirmed(work, cursor, packed, offset, index);
+                if (reason != Reasons.NONE) _skip(work, index, reason);
                 offset += PackedBatch.CONFIRMED_BYTES;
-                ++index;
             }
         }
-        work.claims |= claims;
-        Sequences.flush(work.sequences, words);
+        Sequences.flush(cursor);
     }
 
-    function _checkConfirmed(
+    function _settleOneConfirmed(
         Work memory work,
-        mapping(uint256 => uint256) storage words,
+        Sequences.Cursor memory cursor,
         bytes calldata packed,
-        uint256 offset
-    ) private returns (uint256 reason, bytes32 resultId) {
-        Request memory request = work.request;
-        (uint256 numbers, bytes32 seal, bytes32 r, bytes32 vs) = PackedBatch.readConfirmed(packed, offset);
-        PackedBatch.readRequest(packed, offset, numbers, request);
-        reason = _checkTimes(work.time, request);
-        if (reason != Reasons.NONE) return (reason, 0);
-        uint256 acceptedAfter = PackedBatch.acceptedAfter(numbers);
-        uint256 confirmedAfter = PackedBatch.confirmedAfter(numbers);
-        uint256 resultAfter = PackedBatch.resultAfter(numbers);
-        if (acceptedAfter > confirmedAfter) return (Reasons.BAD_ORDER, 0);
-        if (confirmedAfter > resultAfter) return (Reasons.BAD_ORDER, 0);
-        if (Sequences.seek(work.sequences, words, request.seq)) return (Reasons.SEQUENCE_USED, 0);
-
-        bytes32 confirmedId;
-        (confirmedId, resultId) = Assets.confirmedAndResult(
-            work.separator, request, acceptedAfter, confirmedAfter, resultAfter, seal
-        );
-        // The home's one signature covers the acceptance, and through its id the request.
-        if (!Signatures.isBy(request.home, confirmedId, r, vs)) return (Reasons.BAD_SIGNATURE, 0);
+        uint256 offset,
+        uint256 index
+    ) private returns (uint256 reason) {
+        uint256 numbers = PackedBatch.confirmedNumbers(packed, offset);
+        uint256 deadline;
+        (reason, deadline) = _checkTimes(work.time, numbers);
+        if (reason != Reasons.NONE) return reason;
+        if (!PackedBatch.isInOrder(numbers)) return Reasons.BAD_ORDER;
+        uint256 seq = PackedBatch.sequence(numbers);
+        if (Sequences.seek(cursor, seq)) return Reasons.SEQUENCE_USED;
+        (bool holds, bytes32 resultId) = RecordFrame.confirmed(packed, offset, numbers);
+        if (!holds) return Reasons.BAD_SIGNATURE;
+        Sequences.use(cursor, seq);
+        MerkleTree.put(work.leaves, index, resultId);
+        // A result that is settled late is a fact, but no claim to K2.
+        if (work.time <= deadline) work.claims |= 1 << index;
     }
 
-    /// @dev Settles the REJECTED records of one group, which start at `offset`.
+    /// @dev Settles the REJECTED records, which start at `offset` with the one at `index`. Gives where they end.
     function _settleRejected(
         Work memory work,
+        Sequences.Cursor memory cursor,
+        mapping(address home => mapping(uint256 word => uint256 bits)) storage sequences,
         bytes calldata packed,
         uint256 offset,
         uint256 index,
-        uint256 count
-    ) private {
-        mapping(uint256 => uint256) storage words = _sequences[work.request.home][work.request.host];
-        Sequences.reset(work.sequences);
-        for (uint256 end = index + count; index < end; ++index) {
-            (uint256 reason, bytes32 rejectedId) = _checkRejected(work, words, packed, offset);
-            if (reason == Reasons.NONE) {
-                Sequences.use(work.sequences, work.request.seq);
-                work.leaves[index] = rejectedId;
-                if (_takeK1(work)) work.claims |= 1 << index;
-            } else {
-                _skip(work, index, reason);
+        uint256 n
+    ) private returns (uint256) {
+        while (index < n) {
+            (address home, uint256 count) = PackedBatch.group(packed, offset, n - index, PackedBatch.REJECTED_BYTES);
+            offset += PackedBatch.GROUP_BYTES;
+            uint256 end = index + count;
+            RecordFrame.setHome(home);
+            if (!_skipsGroup(work, home, index, end)) {
+                Sequences.open(cursor, sequences[home]);
+                _settleRejectedGroup(work, cursor, packed, offset, index, end);
             }
+            index = end;
+            offset += count * PackedBatch.REJECTED_BYTES;
+        }
+        Sequences.flush(cursor);
+        return offset;
+    }
+
+    function _settleRejectedGroup(
+        Work memory work,
+        Sequences.Cursor memory cursor,
+        bytes calldata packed,
+        uint256 offset,
+        uint256 index,
+        uint256 end
+    ) private {
+        for (; index < end; ++index) {
+            uint256 reason = _settleOneRejected(work, cursor, packed, offset, index);
+            if (reason != Reasons.NONE) _skip(work, index, reason);
             offset += PackedBatch.REJECTED_BYTES;
         }
-        Sequences.flush(work.sequences, words);
     }
 
-    function _checkRejected(
+    function _settleOneRejected(
         Work memory work,
-        mapping(uint256 => uint256) storage words,
+        Sequences.Cursor memory cursor,
         bytes calldata packed,
-        uint256 offset
-    ) private returns (uint256 reason, bytes32 rejectedId) {
-        Request memory request = work.request;
+        uint256 offset,
+        uint256 index
+    ) private returns (uint256 reason) {
         (uint256 numbers, bytes32 r, bytes32 vs) = PackedBatch.readRejected(packed, offset);
-        PackedBatch.readRequest(packed, offset, numbers, request);
-        reason = _checkTimes(work.time, request);
-        if (reason != Reasons.NONE) return (reason, 0);
-        if (Sequences.seek(work.sequences, words, request.seq)) return (Reasons.SEQUENCE_USED, 0);
+        (reason,) = _checkTimes(work.time, numbers);
+        if (reason != Reasons.NONE) return reason;
+        uint256 seq = PackedBatch.sequence(numbers);
+        if (Sequences.seek(cursor, seq)) return Reasons.SEQUENCE_USED;
 
-        bytes32 requestId = Assets.request(work.separator, request);
-        if (!Signatures.isBy(request.home, requestId, r, vs)) return (Reasons.BAD_SIGNATURE, 0);
-        uint256 rejectedAt = request.signedAt + PackedBatch.rejectedAfter(numbers);
-        rejectedId = Assets.rejected(work.separator, requestId, PackedBatch.rejectionReason(numbers), rejectedAt);
+        PackedBatch.readRequest(packed, offset, numbers, work.request);
+        bytes32 requestId = Assets.request(work.separator, work.request);
+        if (!Signatures.isBy(work.request.home, requestId, r, vs)) return Reasons.BAD_SIGNATURE;
+        Sequences.use(cursor, seq);
+        uint256 rejectedAt = work.request.signedAt + PackedBatch.rejectedAfter(numbers);
+        uint256 code = PackedBatch.rejectionReason(numbers);
+        MerkleTree.put(work.leaves, index, Assets.rejected(work.separator, requestId, code, rejectedAt));
+        if (_takeK1(work)) work.claims |= 1 << index;
     }
 
-    /// @dev What chain time has to say about a REQUEST.
-    function _checkTimes(uint256 time, Request memory request) private pure returns (uint256) {
-        uint256 signedAt = request.signedAt;
-        uint256 deadline = request.resultDeadline;
-        // Times of 32 bits and constants do not overflow, and a deadline is never before its request.
-        unchecked {
-            if (deadline == signedAt) return Reasons.BAD_DEADLINE;
-            if (deadline - signedAt > MAX_RESULT_SECONDS) return Reasons.BAD_DEADLINE;
-            if (signedAt > time + MAX_SECONDS_AHEAD) return Reasons.BAD_DEADLINE;
-            if (deadline > time + MAX_RESULT_SECONDS) return Reasons.BAD_DEADLINE;
-            if (time > deadline + SETTLEMENT_WINDOW) return Reasons.EXPIRED;
+    /// @dev What chain time has to say about the REQUEST with these small fields, and its deadline.
+    function _checkTimes(uint256 time, uint256 numbers) private pure returns (uint256 reason, uint256 deadline) {
+        uint256 signedAt = PackedBatch.signedAt(numbers);
+        uint256 lasts = PackedBatch.deadlineAfter(numbers);
+        (uint256 longest, uint256 ahead, uint256 window) = (MAX_RESULT_SECONDS, MAX_SECONDS_AHEAD, SETTLEMENT_WINDOW);
+        (uint256 badDeadline, uint256 expired) = (Reasons.BAD_DEADLINE, Reasons.EXPIRED);
+        // Assembly, because Solidity would branch for each comparison. No sum overflows; memory-safe: it touches none.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            deadline := add(signedAt, lasts)
+            reason := mul(expired, gt(time, add(deadline, window)))
+            let badLength := or(iszero(lasts), gt(lasts, longest))
+            if or(badLength, or(gt(signedAt, add(time, ahead)), gt(deadline, add(time, longest)))) {
+                reason := badDeadline
+            }
         }
-        return Reasons.NONE;
     }
 
     /// @dev Takes the K1 claim of this home and epoch, if it and the host's allowance are still there.

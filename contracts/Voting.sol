@@ -2,13 +2,14 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
+import {KudosToken} from "./KudosToken.sol";
 import {Reasons} from "./libraries/Reasons.sol";
 import {Tally} from "./libraries/Tally.sol";
 
 /// @title The validators, their votes, and what the votes add up to
 /// @notice Keeps the claims that settlement opens, and counts Kudos when enough validators have approved.
 /// A validator never votes on a claim of its own: records that name a validator as home or host are not settled.
-abstract contract Voting is IKudosLedger {
+abstract contract Voting is KudosToken {
     uint256 private constant MAX_SEATS = 16;
 
     /// @dev What has become of the claims of a batch: nothing yet, or all are verified, or see its `decision`.
@@ -57,18 +58,11 @@ abstract contract Voting is IKudosLedger {
         uint16 voters;
     }
 
-    struct Totals {
-        uint64 k1;
-        uint64 k2;
-        uint64 k3;
-    }
-
     uint256 private immutable QUORUM;
     uint256 private immutable SEATS;
 
     address[MAX_SEATS] private _seats;
     mapping(address validator => uint256 seatPlusOne) private _seatOf;
-    mapping(address node => Totals) private _totals;
     mapping(address host => mapping(bytes32 root => Batch)) private _batches;
     mapping(bytes32 kudosId => Canary) private _canaries;
 
@@ -95,12 +89,6 @@ abstract contract Voting is IKudosLedger {
         for (uint256 i = 0; i < canaryVotes.length; ++i) {
             _voteOnCanary(seat, canaryVotes[i].kudosId, canaryVotes[i].reason);
         }
-    }
-
-    /// @inheritdoc IKudosLedger
-    function kudos(address node) external view override returns (uint64 k1, uint64 k2, uint64 k3) {
-        Totals memory totals = _totals[node];
-        return (totals.k1, totals.k2, totals.k3);
     }
 
     /// @inheritdoc IKudosLedger
@@ -227,8 +215,9 @@ abstract contract Voting is IKudosLedger {
         decision.refused |= newlyRefused;
         head.outcome = decision.verified == head.claims ? Outcome.AllVerified : Outcome.Mixed;
         if (head.outcome == Outcome.Mixed) target.decision = decision;
-        if (newlyVerified != 0) _addBatchKudos(host, newlyVerified, head.confirmed);
         emit BatchDecided(host, root, newlyVerified, newlyRefused);
+        _mint(msg.sender, host, K1, Tally.count(newlyVerified >> head.confirmed));
+        _mint(msg.sender, host, K2, Tally.count(newlyVerified & ((1 << head.confirmed) - 1)));
     }
 
     /// @dev The claims that `threshold` ballots approve, and those that so many refuse that no threshold is left.
@@ -254,13 +243,6 @@ abstract contract Voting is IKudosLedger {
         return Decision({verified: head.outcome == Outcome.AllVerified ? head.claims : 0, refused: 0});
     }
 
-    function _addBatchKudos(address host, uint256 verified, uint256 confirmed) private {
-        Totals memory totals = _totals[host];
-        totals.k1 += uint64(Tally.count(verified >> confirmed));
-        totals.k2 += uint64(Tally.count(verified & ((1 << confirmed) - 1)));
-        _totals[host] = totals;
-    }
-
     function _voteOnCanary(uint256 seat, bytes32 kudosId, uint256 reason) private {
         Canary memory claim = _canaries[kudosId];
         if (claim.state == State.None) revert UnknownClaim(kudosId);
@@ -277,8 +259,8 @@ abstract contract Voting is IKudosLedger {
         emit CanaryVoted(msg.sender, kudosId, uint8(reason));
         if (claim.state == earlier) return;
         bool verified = claim.state == State.Verified;
-        if (verified) ++_totals[claim.host].k3;
         emit CanaryDecided(kudosId, claim.host, verified);
+        if (verified) _mint(msg.sender, claim.host, K3, 1);
     }
 
     function _standing(Canary memory claim) private view returns (State) {

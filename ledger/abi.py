@@ -81,6 +81,23 @@ _SENTENCES = {
         "A claim is both approved and refused, or a reason code is not a vote.",
         "Vote once per claim with a code from 128 to 159.",
     ),
+    "NotEnoughGas": (
+        "A contract wallet has to be asked about a signature, which needs {0} gas.",
+        "Send the transaction with more gas.",
+    ),
+    "NotTransferable": (
+        "Kudos are earned: they cannot be transferred, nor anybody be approved to do so.",
+        "Run tasks for others to earn your own.",
+    ),
+    "UnknownLevel": ("There is no Kudos level {0}.", "Levels are 1, 2 and 3."),
+    "UnequalLists": (
+        "The lists of accounts and of levels are not equally long.",
+        "Name one level for each account.",
+    ),
+    "TooManyBalances": (
+        "More than {0} balances were asked for at once.",
+        "Ask in several calls.",
+    ),
 }
 
 

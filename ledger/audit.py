@@ -23,9 +23,10 @@ from eth_utils.crypto import keccak
 from ledger.audit_logs import Hasher, read_logs
 from ledger.audit_recount import Recount
 from ledger.audit_state import REFUSED, VERIFIED, Difference, Rules
-from ledger.errors import ChainError, SetupError
+from ledger.audit_tokens import LEVELS
+from ledger.errors import ChainError, Reverted, SetupError
 from ledger.source import CallableChain, ChainHeader, LedgerIdentity
-from ledger.types import BlockNumber, hex_of
+from ledger.types import Address, BlockNumber, hex_of
 
 Progress = Callable[[int, int], None]
 """Called with the blocks read and the blocks to read."""
@@ -76,7 +77,8 @@ def _audit(
     cursor = copy.execute("SELECT number, hash FROM cursor").fetchone() if copy else None
     block = _block(rpc, at_block if at_block is not None or cursor is None else cursor[0])
     contract = _Views(rpc, deployment, block.number)
-    recount = Recount(Hasher(deployment.chain_id, deployment.contract), contract.rules())
+    hasher = Hasher(deployment.chain_id, deployment.contract)
+    recount = Recount(hasher, contract.rules(), contract.wallet_signed)
     if block.number >= deployment.deployed_block:
         first = deployment.deployed_block
         for log in read_logs(rpc, deployment.contract, first, block.number, progress):
@@ -123,6 +125,19 @@ class _Views:
         (cap,) = self._ask("k1PerHostAndEpoch()", ["uint64"])
         return Rules([bytes.fromhex(seat[2:]) for seat in seats], threshold, epoch, cap)
 
+    def wallet_signed(self, wallet: bytes, digest: bytes, signature: bytes, block: int) -> bool:
+        """ERC-1271, at the block where the signature was used: a wallet may change its mind later.
+
+        Needs an endpoint that still has that state, but only where such a wallet was used.
+        """
+        selector = keccak(text="isValidSignature(bytes32,bytes)")[:4]
+        data = selector + abi_encode(["bytes32", "bytes"], [digest, signature])
+        try:
+            answer = self._rpc.call(Address(wallet), data, BlockNumber(block))
+        except Reverted:
+            return False
+        return answer[:32] == selector.ljust(32, b"\0")
+
     def compare(self, recount: Recount) -> Iterator[Difference]:
         """Differences between what was recounted and what the contract says."""
         rules = self.rules()
@@ -133,6 +148,11 @@ class _Views:
         for node, totals in recount.totals().items():
             found = self._ask("kudos(address)", ["uint64"] * 3, node)
             yield from _unlike("contract", f"Kudos of {hex_of(node)}", totals, found)
+            lists = [node] * len(LEVELS), LEVELS
+            (found,) = self._ask("balanceOfBatch(address[],uint256[])", ["uint256[]"], *lists)
+            yield from _unlike("contract", f"tokens of {hex_of(node)}", totals, found)
+            minted = tuple(recount.tokens.minted[node, level] for level in LEVELS)
+            yield from _unlike("logs", f"tokens minted for {hex_of(node)}", totals, minted)
         kinds = ["uint8", "uint8", "uint64", "uint128", "uint128", "uint128"]
         for (host, root), batch in recount.batches.items():
             bits = {1: 0, VERIFIED: 0, REFUSED: 0}
@@ -155,7 +175,7 @@ class _Views:
             k3 = (claim.state, hex_of(claim.host), claim.claimed_at)
             yield from _unlike("contract", f"canary {hex_of(kudos_id)}", k3, (state, host, at))
 
-    def _ask(self, view: str, results: list[str], *arguments: bytes) -> tuple[Any, ...]:
+    def _ask(self, view: str, results: list[str], *arguments: object) -> tuple[Any, ...]:
         kinds = [kind for kind in view[view.index("(") + 1 : -1].split(",") if kind]
         data = keccak(text=view)[:4] + abi_encode(kinds, arguments)
         answer = self._rpc.call(self._deployment.contract, data, self._block)

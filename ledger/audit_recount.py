@@ -22,18 +22,22 @@ from ledger.audit_state import (
     Settled,
     state_name,
 )
+from ledger.audit_tokens import Tokens
+from ledger.audit_windows import CLAIM_WINDOW, deadline_reason
 from ledger.reasons import Reason
 
-MAX_RESULT_SECONDS, MAX_AHEAD = 7 * 86_400, 300
-SETTLEMENT_WINDOW, CLAIM_WINDOW = 86_400, 7 * 86_400
+WalletCheck = Callable[[bytes, bytes, bytes, int], bool]
+"""Whether a contract wallet, asked at a block, takes these bytes for its signature of a digest."""
 
 
 class Recount:
     """The ledger as the logs say it must be."""
 
-    def __init__(self, hasher: Hasher, rules: Rules) -> None:
+    def __init__(self, hasher: Hasher, rules: Rules, wallet_signed: WalletCheck) -> None:
         self._hash = hasher
         self._rules = rules
+        self._wallet_signed = wallet_signed
+        self.tokens = Tokens()
         self.differences: list[Difference] = []
         self.assets = 0
         self.claims: dict[bytes, Claim] = {}
@@ -53,14 +57,18 @@ class Recount:
             "CanarySkipped": lambda log: None,
             "CanaryVoted": self._canary_voted,
             "CanaryDecided": self._canary_decided,
+            "TransferSingle": lambda log: self.differences.extend(self.tokens.mint(log)),
         }
 
     def apply(self, log: Logged) -> None:
         """Takes one log in the order of the chain."""
+        if log.event not in ("BatchDecided", "CanaryDecided", "TransferSingle"):
+            self.differences += self.tokens.settle(log.where)
         self._steps[log.event](log)
 
     def finish(self) -> None:
         """What only shows at the end: decisions announced and not due, or due and not announced."""
+        self.differences += self.tokens.settle("the end of the log")
         for kudos_id, claim in self.claims.items():
             where = f"Kudos 0x{kudos_id.hex()}"
             self._same(
@@ -111,7 +119,7 @@ class Recount:
             return Reason.SELF
         if record.home in self._rules.validators or record.host in self._rules.validators:
             return Reason.PARTY_IS_VALIDATOR
-        if (late := _deadline_reason(record, time)) is not None:
+        if (late := deadline_reason(record, time)) is not None:
             return late
         is_confirmed = record.reason is None
         ordered = record.answered_at <= record.confirmed_at <= record.result_at
@@ -205,7 +213,10 @@ class Recount:
         self._same(log.where, "the commitment opened", record.commitment.hex(), commitment.hex())
         names = ("requestId", "resultId", "taskDigest", "family", "parameters", "salt", "signedAt")
         opened = self._hash.digest("CanaryOpened", *(args[name] for name in names))
-        if not signed_by(opened, args["signature"], record.home):
+        answer = (opened, args["signature"])
+        if not signed_by(*answer, record.home) and not self._wallet_signed(
+            record.home, *answer, log.block
+        ):
             self._differs(log.where, "the opening's signature", "the home's", "another's")
 
     def _canary_claimed(self, log: Logged) -> None:
@@ -258,8 +269,11 @@ class Recount:
         # Decisions are logged right behind the vote that makes them, so they must be due now.
         self._same(log.where, "the decision due", state_name(claim.state), state_name(state))
         claim.announced = state
+        if state == VERIFIED:
+            self.tokens.verified(claim.host, claim.level)
 
     def _check_voter(self, log: Logged, voted_before: bool) -> None:
+        self.tokens.voted(log.args["validator"])
         known = log.args["validator"] in self._rules.validators
         self._same(log.where, "a vote of a registered validator", True, known)
         self._same(log.where, "a validator's second vote", False, voted_before)
@@ -282,12 +296,3 @@ class Recount:
 
     def _differs(self, where: str, what: str, expected: str, found: str) -> None:
         self.differences.append(Difference(where, what, expected, found))
-
-
-def _deadline_reason(record: Record, time: int) -> Reason | None:
-    allowed = record.deadline - record.signed_at
-    if not 1 <= allowed <= MAX_RESULT_SECONDS or record.signed_at > time + MAX_AHEAD:
-        return Reason.BAD_DEADLINE
-    if record.deadline > time + MAX_RESULT_SECONDS:
-        return Reason.BAD_DEADLINE
-    return Reason.EXPIRED if time > record.deadline + SETTLEMENT_WINDOW else None

@@ -164,6 +164,22 @@ def sequence_used(home: Address, host: Address, seq: int) -> View[bool]:
     return _scalar("sequenceUsed", home, host, seq)
 
 
+def balance(node: Address, level: int) -> View[int]:
+    """The tokens of one level, ERC-1155's ``balanceOf``; as many as ``kudos`` says."""
+    return _scalar("balanceOf", node, level)
+
+
+def balances(asked: Sequence[tuple[Address, int]]) -> View[tuple[int, ...]]:
+    """The same for up to 256 pairs of node and level."""
+    data = encode("balanceOfBatch", [node for node, _ in asked], [level for _, level in asked])
+    return View(data, lambda raw: tuple(decode_result("balanceOfBatch", raw)[0]))
+
+
+def token_uri(level: int) -> View[str]:
+    """A data URI with what wallets show of a level."""
+    return _scalar("uri", level)
+
+
 def validators() -> View[tuple[Address, ...]]:
     def read(raw: bytes) -> tuple[Address, ...]:
         return tuple(address_from_hex(text) for text in decode_result("validators", raw)[0])

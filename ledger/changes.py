@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 from ledger.errors import ChainError
 from ledger.events import RawLog
-from ledger.types import Address, Digest
+from ledger.types import Address, Digest, hex_of
 
 Row = tuple[object, ...]
 _SIGN = 1 << 63
@@ -54,6 +54,8 @@ class Changes:
     decided: list[tuple[Digest, int]] = field(default_factory=list)
     nodes: Counter[tuple[Address, str]] = field(default_factory=Counter)
     pairs: Counter[tuple[Address, Address, int, int]] = field(default_factory=Counter)
+    unminted: Counter[tuple[Address, int]] = field(default_factory=Counter)
+    """By host and level: Kudos that the event verified, less the tokens that it minted."""
 
 
 def signed_64(value: int) -> int:
@@ -69,6 +71,19 @@ def unsigned_64(value: int) -> int:
 def place(log: RawLog) -> tuple[int, int]:
     """Where a row came from; the last two columns of every table of rows."""
     return log.block_number, log.log_index
+
+
+def check_minted(block: int, unminted: Mapping[tuple[Address, int], int]) -> None:
+    """Decisions and tokens are logged apart, in one transaction: over a block they come out even.
+
+    Tokens add nothing to what decisions say, so no row is kept of them; they are a check.
+    """
+    for (host, level), missing in unminted.items():
+        if missing:
+            raise ChainError(
+                f"Block {block} verifies {missing} K{level} of {hex_of(host)} more than it mints.",
+                hint="The RPC endpoint left out or changed a log; try another one.",
+            )
 
 
 def distrust(log: RawLog, what: str) -> NoReturn:

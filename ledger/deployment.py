@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from eth_hash.auto import keccak
 
-from ledger import calls
+from ledger import calls, create2
 from ledger.abi import artifact
 from ledger.eip712 import Domain
 from ledger.errors import ChainError, CorruptData, UsageError
@@ -163,21 +163,25 @@ def deploy(
     k1_per_host_and_epoch: int = 100,
     finality_depth: int = 12,
     finality: Finality = "depth",
+    salt: Digest | None = None,
 ) -> Deployment:
-    """Creates the contract and waits for its block; Reverted when it refuses its values."""
+    """Creates the contract and waits for its block; Reverted when it refuses its values.
+
+    With a ``salt`` its address depends on that and on the values alone, on every chain; without one
+    it depends on the key and on how many transactions that has sent.
+    """
     chain_id = rpc.chain_id()
     creation = calls.constructor(validators, threshold, epoch_seconds, k1_per_host_and_epoch)
-    receipt = Sender(rpc, key, chain_id, clock).send(None, creation)
-    if receipt.contract is None:
-        raise ChainError(
-            "The chain mined the deployment and named no contract.",
-            hint="Do not trust this endpoint with the ledger; use another one.",
-        )
+    sender = Sender(rpc, key, chain_id, clock)
+    if salt is None:
+        contract, block = _create(sender, creation)
+    else:
+        contract, block = _create2(sender, clock, creation, salt)
     deployment = Deployment(
         chain_id=chain_id,
-        contract=receipt.contract,
-        deployed_block=receipt.block_number,
-        code_hash=Digest(keccak(rpc.code(receipt.contract))),
+        contract=contract,
+        deployed_block=block,
+        code_hash=Digest(keccak(rpc.code(contract))),
         validators=tuple(validators),
         threshold=threshold,
         epoch_seconds=epoch_seconds,
@@ -187,6 +191,37 @@ def deploy(
     )
     deployment.verify(rpc)
     return deployment
+
+
+def _create(sender: Sender, creation: bytes) -> tuple[Address, BlockNumber]:
+    receipt = sender.send(None, creation)
+    if receipt.contract is None:
+        raise ChainError(
+            "The chain mined the deployment and named no contract.",
+            hint="Do not trust this endpoint with the ledger; use another one.",
+        )
+    return receipt.contract, receipt.block_number
+
+
+def _create2(
+    sender: Sender, clock: Clock, creation: bytes, salt: Digest
+) -> tuple[Address, BlockNumber]:
+    contract = create2.predict(creation, salt)
+    if sender.rpc.code(contract):
+        raise ChainError(
+            f"This very ledger exists at {hex_of(contract)} already.",
+            hint="Use its deployment file, or another salt.",
+        )
+    # The proxy keeps the contract's refusal to itself; asked without it, the contract says why.
+    sender.rpc.estimate_gas(None, creation, sender=sender.address)
+    create2.ensure_proxy(sender, clock)
+    receipt = sender.send(create2.PROXY, salt + creation)
+    if not sender.rpc.code(contract):
+        raise ChainError(
+            f"The deployment was mined, and there is no contract at {hex_of(contract)}.",
+            hint="Do not trust this endpoint with the ledger; use another one.",
+        )
+    return contract, receipt.block_number
 
 
 def is_our_code(code: bytes) -> bool:

@@ -14,7 +14,7 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from ledger.errors import ChainError
-from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash
+from ledger.types import ZERO_ADDRESS, Address, BlockHash, BlockNumber, Digest, TxHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,16 @@ class CanaryDecided:
     verified: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KudosMinted:
+    """The event TransferSingle; named for the one thing that it can mean here."""
+
+    operator: Address
+    host: Address
+    level: int
+    count: int
+
+
 Event = (
     BatchSettled
     | BatchVoted
@@ -111,6 +121,7 @@ Event = (
     | CanarySkipped
     | CanaryVoted
     | CanaryDecided
+    | KudosMinted
 )
 
 SIGNATURES = {
@@ -124,6 +135,7 @@ SIGNATURES = {
     "CanarySkipped": "CanarySkipped(uint256,uint8)",
     "CanaryVoted": "CanaryVoted(address,bytes32,uint8)",
     "CanaryDecided": "CanaryDecided(bytes32,address,bool)",
+    "TransferSingle": "TransferSingle(address,address,address,uint256,uint256)",
 }
 
 
@@ -211,6 +223,14 @@ def _canary_decided(log: RawLog) -> CanaryDecided:
     return CanaryDecided(log.topics[1], _address(log.topics[2]), verified)
 
 
+def _kudos_minted(log: RawLog) -> KudosMinted:
+    level, count = abi_decode(["uint256", "uint256"], log.data)
+    operator, source, host = (_address(topic) for topic in log.topics[1:4])
+    if source != ZERO_ADDRESS:
+        raise ValueError("tokens were moved, and this contract only mints them")
+    return KudosMinted(operator, host, level, count)
+
+
 _DECODERS: dict[bytes, Callable[[RawLog], Event]] = {
     keccak(SIGNATURES["BatchSettled"].encode()): _batch_settled,
     keccak(SIGNATURES["BatchVoted"].encode()): _batch_voted,
@@ -220,4 +240,5 @@ _DECODERS: dict[bytes, Callable[[RawLog], Event]] = {
     keccak(SIGNATURES["CanarySkipped"].encode()): _canary_skipped,
     keccak(SIGNATURES["CanaryVoted"].encode()): _canary_voted,
     keccak(SIGNATURES["CanaryDecided"].encode()): _canary_decided,
+    keccak(SIGNATURES["TransferSingle"].encode()): _kudos_minted,
 }

@@ -49,6 +49,8 @@ class Projector:
                 _opened(event, log, context, changes)
             case events.CanaryClaimed():
                 self._canary_claimed(event, log, timestamp // self.epoch_seconds, context, changes)
+            case events.KudosMinted():
+                changes.unminted[event.host, event.level] -= event.count
             case events.CanarySkipped():
                 row = ("canary", event.index, None, None, None, None, event.reason, *place(log))
                 changes.rows["skipped"].append(row)
@@ -223,6 +225,7 @@ def _decide(claim: Claim | None, state: int, log: events.RawLog, changes: Change
         return
     changes.nodes[claim.host, f"k{claim.level}"] += 1
     changes.pairs[claim.home, claim.host, claim.level, claim.epoch] += 1
+    changes.unminted[claim.host, claim.level] += 1
     if claim.level == K3_CANARY:
         changes.nodes[claim.host, "canaries_passed"] += 1
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from ledger import browse, schema
+from ledger import browse, schema, standing
 from ledger.digests import DAMAGE
 from ledger.eip712 import Domain
 from ledger.errors import CorruptData, SetupError
@@ -51,7 +51,7 @@ class Reader:
         if not path.is_file():
             raise SetupError(
                 f"There is no indexed copy of the ledger at {path}.",
-                hint="Start the node or `kudos serve` with this data directory; it makes one.",
+                hint="Start `kudos node` with this data directory once: it makes one.",
             )
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
         conn = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
@@ -133,6 +133,40 @@ class Reader:
         )
         young = self._one(sql, address) or (0, 0, 0)
         return Totals(*(int(all_ - new) for all_, new in zip(row, young, strict=True)))
+
+    # Strategies: now, or as of a block.
+
+    def kudos_at(self, address: Address, at: BlockNumber | None) -> Totals:
+        """A node's verified Kudos."""
+        return standing.kudos(self._conn, address, at)
+
+    def pair_totals(self, home: Address, host: Address, at: BlockNumber | None = None) -> Totals:
+        """The verified Kudos that a host has for tasks of one home."""
+        return standing.pair_totals(self._conn, home, host, at)
+
+    def unsettled(
+        self, home: Address, host: Address, at: BlockNumber | None = None
+    ) -> tuple[int, int]:
+        """(asked, missing) of a home's last requests to a host; missing left nothing here."""
+        return standing.unsettled(self._conn, home, host, at)
+
+    def epoch_points(self, node: Address, at: BlockNumber | None = None) -> list[tuple[int, int]]:
+        """(epoch, verified points claimed in it); takes time with each Kudos of the node."""
+        return standing.epoch_points(self._conn, node, at)
+
+    def strangers(self, host: Address, at: BlockNumber | None = None) -> tuple[int, int]:
+        """(tried, good) of the homes that a host helped before they had done any work."""
+        return standing.strangers(self._conn, host, at)
+
+    def dealings(self, node: Address, limit: int) -> standing.Dealings:
+        """A node's claims and pairs, to explain where its Kudos come from."""
+        return standing.dealings(self._conn, node, limit)
+
+    def past_requests(
+        self, since: int = 0, host: Address | None = None
+    ) -> Iterator[standing.PastRequest]:
+        """Settled requests from a second on, as they were signed."""
+        return standing.past_requests(self._conn, since, host)
 
     # Settlement.
 

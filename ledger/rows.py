@@ -42,6 +42,12 @@ class IndexHead:
     chain_head: BlockNumber
     final_number: BlockNumber
 
+    def age(self, now: float) -> float:
+        """How old the data is, in seconds: since the chain was last asked, or, while the copy is
+        still catching up, since its last block."""
+        asked = now - self.indexed_at
+        return asked if self.number >= self.chain_head else max(asked, now - self.timestamp)
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -8,6 +8,7 @@ flipped anywhere is found by ``verify_digests``; SQLite's own integrity check wo
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ledger import schema
-from ledger.changes import Changes, Claim, Settled
+from ledger.changes import Changes, Claim, Settled, check_minted
 from ledger.digests import DAMAGE, block_digest, check_copy
 from ledger.errors import CorruptData
 from ledger.events import RawLog
@@ -109,11 +110,14 @@ class IndexStore:
         """Takes over one block: rows, roll-ups, digest and cursor, or nothing of it."""
         with self._db.atomic():
             rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in schema.ROWS}
+            unminted: Counter[tuple[Address, int]] = Counter()
             for log in logs:
                 changes = self._projector.project(log, header.timestamp, self)
                 self._write(changes, header.number)
+                unminted.update(changes.unminted)
                 for table, added in changes.rows.items():
                     rows[table] += added
+            check_minted(header.number, unminted)
             block = (header.number, header.hash, header.parent, header.timestamp, len(logs))
             digest = block_digest(self._last_digest(), block, rows)
             self._conn.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, 0)", (*block, digest))

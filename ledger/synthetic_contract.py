@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
@@ -20,7 +21,7 @@ from ledger.errors import ChainError
 from ledger.events import SIGNATURES
 from ledger.reasons import Reason
 from ledger.tally import decide, indices
-from ledger.types import Address, Digest, Signature
+from ledger.types import ZERO_ADDRESS, Address, Digest, Signature, address_from_hex
 
 Emitted = tuple[tuple[Digest, ...], bytes]
 """Topics and data of a log."""
@@ -104,7 +105,7 @@ class SyntheticContract:
         data = abi_encode(["uint128", "uint128", "bytes"], [approve, refuse, pairs])
         return [
             _log("BatchVoted", [_word(validator), _word(host), root], data),
-            *self._decide_batch(batch, root),
+            *self._decide_batch(batch, root, validator),
         ]
 
     def claim_canary(
@@ -142,13 +143,14 @@ class SyntheticContract:
         refusals = sum(129 <= vote <= 143 for vote in votes)
         if canary.state == CLAIMED and approvals >= self.threshold:
             canary.state = VERIFIED
-            self.totals[canary.host][3] += 1
         elif canary.state == CLAIMED and refusals > len(self.validators) - self.threshold:
             canary.state = REFUSED
         else:
             return logs
-        data = abi_encode(["bool"], [canary.state == VERIFIED])
-        return [*logs, _log("CanaryDecided", [kudos_id, _word(canary.host)], data)]
+        verified = canary.state == VERIFIED
+        data = abi_encode(["bool"], [verified])
+        logs.append(_log("CanaryDecided", [kudos_id, _word(canary.host)], data))
+        return [*logs, *self._mint(validator, canary.host, Counter({3: 1} if verified else {}))]
 
     def call(self, data: bytes) -> bytes:
         """Answers the views that an audit asks like the contract."""
@@ -166,7 +168,7 @@ class SyntheticContract:
         self._k1[host, epoch] += 1
         return True
 
-    def _decide_batch(self, batch: BatchState, root: Digest) -> list[Emitted]:
+    def _decide_batch(self, batch: BatchState, root: Digest, validator: Address) -> list[Emitted]:
         decision = decide(
             batch.claims,
             [approve for approve, _ in batch.ballots.values()],
@@ -180,14 +182,28 @@ class SyntheticContract:
             return []
         batch.verified |= verified
         batch.refused |= refused
-        for index in indices(verified):
-            self.totals[batch.host][2 if index < batch.confirmed else 1] += 1
         data = abi_encode(["uint128", "uint128"], [verified, refused])
-        return [_log("BatchDecided", [_word(batch.host), root], data)]
+        levels = Counter(2 if index < batch.confirmed else 1 for index in indices(verified))
+        decided_log = _log("BatchDecided", [_word(batch.host), root], data)
+        return [decided_log, *self._mint(validator, batch.host, levels)]
+
+    def _mint(self, validator: Address, host: Address, levels: Counter[int]) -> list[Emitted]:
+        self.totals[host].update(levels)
+        topics = [_word(validator), _word(ZERO_ADDRESS), _word(host)]
+        return [
+            _log("TransferSingle", topics, abi_encode(["uint256"] * 2, [level, levels[level]]))
+            for level in sorted(levels)
+        ]
 
     def _view_kudos(self, arguments: bytes) -> bytes:
         totals = self.totals.get(Address(arguments[12:32]), Counter())
         return abi_encode(["uint64"] * 3, [totals[1], totals[2], totals[3]])
+
+    def _view_balances(self, arguments: bytes) -> bytes:
+        accounts, levels = abi_decode(["address[]", "uint256[]"], arguments)
+        asked = zip(accounts, levels, strict=True)
+        balances = [self.totals[address_from_hex(node)][level] for node, level in asked]
+        return abi_encode(["uint256[]"], [balances])
 
     def _view_batch(self, arguments: bytes) -> bytes:
         kinds = ["uint8", "uint8", "uint64", "uint128", "uint128", "uint128"]
@@ -217,6 +233,7 @@ _VIEWS: dict[bytes, Callable[[SyntheticContract, bytes], bytes]] = {
     keccak(b"epochSeconds()")[:4]: lambda ledger, _: _number(ledger.epoch_seconds),
     keccak(b"k1PerHostAndEpoch()")[:4]: lambda ledger, _: _number(ledger.k1_per_host_and_epoch),
     keccak(b"kudos(address)")[:4]: SyntheticContract._view_kudos,
+    keccak(b"balanceOfBatch(address[],uint256[])")[:4]: SyntheticContract._view_balances,
     keccak(b"batch(address,bytes32)")[:4]: SyntheticContract._view_batch,
     keccak(b"ballot(address,bytes32,address)")[:4]: SyntheticContract._view_ballot,
     keccak(b"canary(bytes32)")[:4]: SyntheticContract._view_canary,

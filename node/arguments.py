@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ledger.types import Address, address_from_hex
@@ -60,3 +61,12 @@ def address(text: str) -> Address:
         return address_from_hex(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no address: {error}") from error
+
+
+def moment(text: str) -> int:
+    """Unix seconds of an ISO date or time; without a zone it is UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date or time: {error}") from error
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())

@@ -6,7 +6,8 @@ import sys
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["cc"]:
+    # `kudos cc --help` alone is a question to us; with anything else it is the compiler's.
+    if sys.argv[1:2] == ["cc"] and sys.argv[2:] != ["--help"]:
         from node.shim import main as compile_somewhere
 
         return compile_somewhere(sys.argv[2:])

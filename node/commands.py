@@ -80,6 +80,12 @@ def _check(options: argparse.Namespace) -> int:
     return check(options.address, options.data, options.strategy)
 
 
+def _strategy(options: argparse.Namespace) -> int:
+    from node.operate import try_strategy
+
+    return try_strategy(options)
+
+
 def _audit(options: argparse.Namespace) -> int:
     from node.operate import run_audit
 
@@ -100,7 +106,10 @@ def _key(options: argparse.Namespace) -> int:
 
 def _cc(options: argparse.Namespace) -> int:
     """Never reached: ``node.cli`` takes `kudos cc` before anything is parsed."""
-    raise UsageError("`kudos cc` takes the compiler's own arguments, right after it.")
+    raise UsageError(
+        "`kudos cc` takes the compiler's own arguments, right after it.",
+        hint="For example: kudos --help, or make CC='kudos cc'.",
+    )
 
 
 _HANDLERS: dict[str, Handler] = {
@@ -111,6 +120,7 @@ _HANDLERS: dict[str, Handler] = {
     "validator": _validator,
     "cc": _cc,
     "check": _check,
+    "strategy": _strategy,
     "audit": _audit,
     "serve": _serve,
     "key": _key,

@@ -18,20 +18,23 @@ from ledger.reader import Reader
 from ledger.settler import Settler
 from ledger.types import Address, Digest, hex_of
 from node import wire
-from node.admission import find_strategy
+from node.admission import needs_of
 from node.front import Front
 from node.home import HomeSide
-from node.host import HostSide, Lending
+from node.host import HostSide
 from node.inputs import InputServer
 from node.journal import Journal
+from node.lending import Lending
 from node.openings import Opener
 from node.peers import Endpoint, PeerBook
 from node.service import INDEX, Base, prepare, stop_signal, supervise
+from node.strategy_file import load_strategy
 from node.transport import listen, parse_endpoint
 
 log = logging.getLogger(__name__)
 
 SETTLE_POLL_SECONDS = 0.5
+WARN_SECONDS = 60.0
 MAX_SOCKET_PATH = 100
 
 
@@ -64,15 +67,16 @@ class Node:
             hosts=self._peers.live,
             next_sequence=lambda host: base.reader.next_free_sequence(base.me.key.address, host),
         )
+        strategy = load_strategy(options.strategy, base.me.clock)
         self._host = HostSide(
             me=base.me,
             journal=self._journal,
             outbox=self._outbox,
             store=base.store,
             runner=base.runner,
-            strategy=find_strategy(options.strategy),
+            strategy=strategy,
             toolchain=base.toolchain.class_id,
-            evidence=base.copy.evidence,
+            evidence=lambda home: base.copy.evidence(home, needs_of(strategy)),
             settled=self._settled,
             sequence_used=lambda home, seq: base.reader.is_sequence_used(
                 home, base.me.key.address, seq
@@ -88,7 +92,7 @@ class Node:
         base, stop = self._base, stop_signal()
         await base.copy.catch_up()
         host, port = self._endpoint
-        listener = await listen(host, port, base.me, self._serve)
+        listener = await listen(host, port, base.me, self._serve, self._host.expects)
         front = Front(self._home, self._journal, base.store, base.toolchain)
         server = await front.serve(self._socket)
         opener = Opener(base.me, self._vault, base.reader, self._peers.of)
@@ -124,12 +128,13 @@ class Node:
             base.deployment,
             base.me.clock,
         )
-        reachable = True
+        warned = float("-inf")
         while True:
             result = await asyncio.to_thread(settler.step)
-            if result.error is not None and reachable:
+            now = base.me.clock.monotonic()
+            if result.error is not None and now - warned >= WARN_SECONDS:
+                warned = now
                 log.warning("settlement waits: %s", result.error)
-            reachable = result.error is None
             if result.settled or result.claimed or result.buried:
                 log.info("%s", result)
             await asyncio.sleep(SETTLE_POLL_SECONDS)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from canaries.commitment import ORDINARY, PLANTED, Mark, Place, commitment
+from canaries.commitment import ORDINARY, PLANTED, Mark, Place, commitment, seal
 from canaries.family import field_of
 from canaries.replay import Replay, parameters_for
 from canaries.schedule import Schedule
@@ -22,16 +22,24 @@ from ledger.keys import signed_by
 from ledger.reasons import Reason
 from ledger.types import Address, Digest, short
 from node import wire
+from node.connection import Connection
 from node.handshake import Credentials
 from node.inputs import keep
 from node.journal import Journal
 from node.migration import Move, State, step
 from node.placement import RoundRobin
 from node.store import ContentStore, sha256
-from node.task import ResultDescriptor, TaskDescriptor, decode_result, encode_task
-from node.transport import Connection
+from node.task import (
+    ResultDescriptor,
+    TaskDescriptor,
+    decode_result,
+    encode_task,
+    result_digest,
+)
 
 log = logging.getLogger(__name__)
+
+REST_SECONDS, REST_SECONDS_MAX = 5.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +98,47 @@ class HomeSide:
     next_sequence: Callable[[Address], int]
     placement: RoundRobin = field(default_factory=RoundRobin)
     patience: Patience = field(default_factory=Patience)
+    _failures: dict[Address, tuple[int, float]] = field(default_factory=dict)
 
     async def run(self, task: TaskDescriptor, process_name: str) -> Remote | Local:
         """Asks the hosts in turn until one takes the task; its inputs are in the store already."""
         connections = {connection.peer: connection for connection in self.hosts()}
         reason = Reason.NO_HOST
         for host in self.placement.order(list(connections)):
+            if self._rests(host):
+                continue
             try:
                 draft = self._draft(connections[host], task, process_name)
                 answer = await self._ask(draft, task)
                 if answer is not None:
-                    return await self._confirm(draft, task, answer)
+                    remote = await self._confirm(draft, task, answer)
+                    self._failures.pop(host, None)
+                    return remote
             except PeerError as error:
                 log.warning("%s: %s", short(host), error)
+                if connections[host].is_open:
+                    self._give_rest(host)
                 late = isinstance(error, PeerTimeout)
                 reason = Reason.PEER_TIMEOUT if late else Reason.PEER_LOST
         return Local(reason)
+
+    def _rests(self, host: Address) -> bool:
+        """Whether a host that failed us is left alone for now."""
+        return self.me.clock.monotonic() < self._failures.get(host, (0, 0.0))[1]
+
+    def _give_rest(self, host: Address) -> None:
+        """After each failure in a row twice as long: a silent host must not cost every task a
+        wait."""
+        count = self._failures.get(host, (0, 0.0))[0] + 1
+        rest = min(REST_SECONDS * 2 ** min(count - 1, 20), REST_SECONDS_MAX)
+        self._failures[host] = (count, self.me.clock.monotonic() + rest)
 
     def _draft(self, connection: Connection, task: TaskDescriptor, name: str) -> _Draft:
         """Takes a number, draws the mark, signs the REQUEST; number and mark are on disk."""
         host, now = connection.peer, int(self.me.clock.now())
         seq = self.journal.take_sequence(host, self.next_sequence(host))
         mark = self._mark(task)
-        task_digest = keep(self.store, self.journal, task, now)
+        task_digest = keep(self.store, self.journal, task, now + self.patience.deadline)
         domain = self.me.domain
         place = Place(domain.chain_id, domain.contract, self.me.key.address, host, seq)
         request = Request(
@@ -131,7 +157,6 @@ class HomeSide:
         request_id = digest(domain, request)
         self.vault.put(Sealed(request_id, host, task_digest, mark))
         signature = self.me.key.sign(domain, request)
-        self.journal.count("requests")
         return _Draft(connection, request, request_id, signature, mark)
 
     def _mark(self, task: TaskDescriptor) -> Mark:
@@ -184,6 +209,9 @@ class HomeSide:
         if not signed_by(self.me.domain, done.asset, done.signature, host):
             raise PeerError("The result is not signed by the host.")
         result = decode_result(done.result)
+        sealed = seal(result_digest(result), done.salt, host, draft.request_id)
+        if sealed != done.asset.seal:
+            raise PeerError("The result is not the one that the host has sealed.")
         contents = {sha256(blob): blob for blob in done.blobs}
         needed = {result.stdout, result.stderr, *(file.digest for file in result.outputs)}
         if not needed <= contents.keys():

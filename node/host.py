@@ -38,26 +38,15 @@ from node.admission import Evidence, Question, Strategy, Verdict
 from node.handshake import Credentials
 from node.inputs import Runner, keep
 from node.journal import Journal, Seal
+from node.lending import Lending
 from node.migration import Move, State, step
-from node.store import ContentStore
+from node.store import ContentStore, sha256
 from node.task import TaskDescriptor, decode_task, encode_result, result_digest, task_digest
 
 log = logging.getLogger(__name__)
 
 CLOCK_SKEW = 300
 """Seconds by which a home's clock may run ahead of its host's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lending:
-    """How much this host lends: tasks at once, tasks waiting, and the most that one task may ask
-    for."""
-
-    slots: int = 1
-    waiting: int = 32
-    cpu_seconds: int = 600
-    memory_mib: int = 4_096
-    output_kib: int = 256 * 1_024
 
 
 @dataclass(slots=True)
@@ -68,6 +57,7 @@ class _Running:
     request_id: Digest
     accepted: Accepted
     task: TaskDescriptor
+    missing: frozenset[bytes]
     state: State = State.ACCEPTED
 
 
@@ -90,6 +80,8 @@ class HostSide:
     asked: int = 0
     _running: dict[Digest, _Running] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(init=False)
+    _rejections: dict[Address, int] = field(default_factory=dict)
+    _rejections_day: int = 0
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.lends.slots)
@@ -98,6 +90,10 @@ class HostSide:
     def load(self) -> int:
         """Tasks taken on and not finished."""
         return len(self._running)
+
+    def expects(self, peer: Address) -> bool:
+        """Whether this home has a task accepted here whose inputs may come now."""
+        return any(running.request.home == peer for running in self._running.values())
 
     async def ask(self, peer: Address, message: wire.Ask) -> wire.Answer:
         """Checks a signed REQUEST, asks the strategy, and answers once."""
@@ -114,11 +110,10 @@ class HostSide:
         if not verdict.accept:
             return self._reject(message, request_id, verdict.reason)
         accepted = Accepted(request_id, self._not_before(request.signed_at))
-        self._running[request_id] = _Running(request, request_id, accepted, task)
-        missing = tuple(sorted({f.digest for f in task.inputs if not self.store.has(f.digest)}))
-        return wire.Answer(
-            accepted.signed_at, self.me.key.sign(self.me.domain, accepted), missing=missing
-        )
+        missing = frozenset(f.digest for f in task.inputs if not self.store.has(f.digest))
+        self._running[request_id] = _Running(request, request_id, accepted, task, missing)
+        signature = self.me.key.sign(self.me.domain, accepted)
+        return wire.Answer(accepted.signed_at, signature, missing=tuple(sorted(missing)))
 
     async def confirm(self, peer: Address, message: wire.Confirm) -> wire.Done:
         """Checks CONFIRMED, stores the inputs, runs the task and signs its RESULT."""
@@ -133,6 +128,8 @@ class HostSide:
         waited = message.confirmed.signed_at - running.accepted.signed_at
         if not 0 <= waited <= CONFIRM_WITHIN:
             raise PeerError("CONFIRMED was not signed in time; check both clocks.")
+        if {sha256(blob) for blob in message.blobs} != running.missing:
+            raise PeerError("CONFIRMED came with other inputs than were asked for.")
         running.state = step(running.state, Move.CONFIRM)
         try:
             for blob in message.blobs:
@@ -222,6 +219,10 @@ class HostSide:
             process_name_text(request.process_name),
             self.evidence(request.home),
             self.asked,
+            now=self._now(),
+            load=self.load,
+            cpu_seconds=request.cpu_seconds,
+            memory_mib=request.memory_mib,
         )
         own = self._own_reason(task)
         verdict = self.strategy.decide(question)
@@ -231,23 +232,30 @@ class HostSide:
         return verdict
 
     def _own_reason(self, task: TaskDescriptor) -> Reason | None:
-        limits, lends = task.limits, self.lends
+        lends = self.lends
         if task.toolchain != self.toolchain:
             return Reason.TOOLCHAIN
-        if (
-            limits.cpu_seconds > lends.cpu_seconds
-            or limits.memory_mib > lends.memory_mib
-            or limits.output_kib > lends.output_kib
-        ):
+        if lends.exceeded_by(task.limits):
             return Reason.LIMITS
         return Reason.CAPACITY if self.load >= lends.slots + lends.waiting else None
 
     def _reject(self, message: wire.Ask, request_id: Digest, reason: Reason) -> wire.Answer:
         rejected = Rejected(request_id, reason, self._not_before(message.request.signed_at))
         signature = self.me.key.sign(self.me.domain, rejected)
-        home_signature = Signature(message.signature)
-        self.outbox.append_migration(RejectedMigration(message.request, rejected, home_signature))
+        if self._is_worth_recording(message.request.home):
+            self.outbox.append_migration(
+                RejectedMigration(message.request, rejected, Signature(message.signature))
+            )
         return wire.Answer(rejected.signed_at, signature, rejected=rejected)
+
+    def _is_worth_recording(self, home: Address) -> bool:
+        """Counts the home's rejections of today: it must not be able to drain the host's gas."""
+        day = self._now() // 86_400
+        if day != self._rejections_day:
+            self._rejections_day = day
+            self._rejections.clear()
+        self._rejections[home] = self._rejections.get(home, 0) + 1
+        return self._rejections[home] <= self.lends.rejections_recorded
 
     async def _run(self, running: _Running, message: wire.Confirm) -> wire.Done:
         request, request_id = running.request, running.request_id
@@ -255,12 +263,13 @@ class HostSide:
             left = request.result_deadline - self.me.clock.now()
             if left <= 0:
                 raise PeerError("The result deadline passed while the task waited.")
-            execution = await self.runner.run(running.task, self.store, timeout=left)
+            timeout = min(left, self.lends.wall_seconds)
+            execution = await self.runner.run(running.task, self.store, timeout=timeout)
         if execution.killed:
             raise PeerError(f"The task was stopped at its limit: {execution.killed}.")
         result = execution.result()
         blobs = (execution.stdout, execution.stderr, *(out.data for out in execution.outputs))
-        task = keep(self.store, self.journal, running.task, self.me.clock.now())
+        task = keep(self.store, self.journal, running.task, request.result_deadline)
         answer = Seal(task, Digest(result_digest(result)), Digest(self.me.entropy(32)))
         sealed = seal(answer.result_digest, answer.salt, request.host, request_id)
         finished = self._not_before(message.confirmed.signed_at)
@@ -273,9 +282,8 @@ class HostSide:
             )
         )
         running.state = step(running.state, Move.RESULT)
-        self.journal.count("hosted")
         signature = self.me.key.sign(self.me.domain, asset)
-        return wire.Done(encode_result(result), blobs, asset, signature)
+        return wire.Done(encode_result(result), blobs, asset, signature, answer.salt)
 
     def _now(self) -> int:
         return int(self.me.clock.now())

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ledger.assets import CLAIM_WITHIN, RESULT_WITHIN_MAX, SETTLE_WITHIN
+from ledger.assets import CLAIM_WITHIN, SETTLE_WITHIN
 from ledger.errors import PeerError
 from ledger.types import Address, Digest
 from node import wire
@@ -15,7 +15,7 @@ from node.journal import Journal
 from node.store import ContentStore, MissingContent
 from node.task import TaskDescriptor, decode_task, encode_task, task_digest
 
-KEEP_SECONDS = RESULT_WITHIN_MAX + SETTLE_WITHIN + CLAIM_WITHIN
+KEEP_SECONDS = SETTLE_WITHIN + CLAIM_WITHIN
 
 
 class Runner(Protocol):
@@ -26,12 +26,13 @@ class Runner(Protocol):
     ) -> Execution: ...
 
 
-def keep(store: ContentStore, journal: Journal, task: TaskDescriptor, now: float) -> Digest:
-    """Pins the descriptor and its inputs, and remembers where they are; returns the task digest."""
+def keep(store: ContentStore, journal: Journal, task: TaskDescriptor, deadline: float) -> Digest:
+    """Pins the descriptor and its inputs until nothing can be claimed on a result by that deadline,
+    and remembers where they are; returns the task digest."""
     digest = Digest(task_digest(task))
     descriptor = store.put(encode_task(task))
     for blob in {descriptor, *(file.digest for file in task.inputs)}:
-        store.pin(blob, now + KEEP_SECONDS)
+        store.pin(blob, deadline + KEEP_SECONDS)
     journal.put_task(digest, descriptor)
     return digest
 

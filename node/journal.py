@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.errors import CorruptData
 from ledger.types import Address, Digest
 
+VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     home BLOB NOT NULL,
@@ -62,7 +64,14 @@ class Journal:
         path.chmod(0o600)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            self._db.close()
+            raise CorruptData(
+                f"{path} is of version {version}; this program knows {VERSION}.",
+                hint="Use the newer program that wrote it.",
+            )
+        self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def claim_answer(self, home: Address, seq: int, request_id: Digest) -> bool:
         """Takes the one answer that (home, seq) gets; False when it was taken before."""

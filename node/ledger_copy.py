@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 from ledger.deployment import Deployment
 from ledger.errors import ChainError
@@ -12,7 +13,8 @@ from ledger.indexer import Indexer
 from ledger.ports import Clock
 from ledger.reader import Reader
 from ledger.types import Address
-from node.admission import Evidence
+from node.admission import Evidence, Need
+from node.strategy.evidence import View, live_evidence
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +61,8 @@ class LedgerCopy:
             if progress.is_caught_up:
                 await asyncio.sleep(POLL_SECONDS)
 
-    def evidence(self, home: Address) -> Evidence | None:
+    def evidence(self, home: Address, needs: Collection[Need] = ()) -> Evidence | None:
         """What admission may rest on: where the chain has finality, final rows only."""
-        head = self.reader.head()
-        if head is None:
-            return None
         final_only = self._deployment.finality == "chain"
-        return Evidence(
-            home_points=self.reader.kudos(home, final_only=final_only).points,
-            host_points=self.reader.kudos(self._me, final_only=final_only).points,
-            block=head.number,
-            age=self._clock.now() - head.indexed_at,
-        )
+        view = View(final_only, self._deployment.epoch_seconds)
+        return live_evidence(self.reader, home, self._me, self._clock.now(), view, needs)

@@ -8,18 +8,19 @@ import logging
 from collections.abc import Callable
 
 from canaries.vault import Opening, Sealed, Vault
-from ledger.assets import CanaryOpened
+from ledger.assets import CLAIM_WITHIN, CanaryOpened
 from ledger.errors import PeerError
 from ledger.reader import Reader
 from ledger.types import Address, BlockNumber, Digest, short
 from node import wire
+from node.connection import Connection
 from node.handshake import Credentials
-from node.transport import Connection
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 10.0
+RETRY_SECONDS_MAX = 300.0
 
 
 class Opener:
@@ -34,14 +35,32 @@ class Opener:
     ) -> None:
         self._me, self._vault, self._reader, self._connection = me, vault, reader, connection
         self._seen = BlockNumber(-1)
+        self._retry: dict[bytes, tuple[int, float]] = {}
 
     async def run(self) -> None:
-        """Opens and delivers until cancelled; what was not delivered is tried again, for ever."""
+        """Opens and delivers until cancelled."""
         while True:
             self.open_settled()
-            for opening in self._vault.undelivered():
-                await self._deliver(opening)
+            await self.deliver_due()
             await asyncio.sleep(POLL_SECONDS)
+
+    async def deliver_due(self) -> None:
+        """Tries every opening whose time has come; a host that does not answer holds up its own
+        openings and nobody else's. After the claim window an opening is worth nothing any more."""
+        now = self._me.clock.now()
+        due: dict[bytes, list[Opening]] = {}
+        for opening in self._vault.undelivered():
+            request_id = opening.sealed.request_id
+            if now - opening.opened_at > CLAIM_WITHIN:
+                self._vault.delivered(request_id)
+            elif self._retry.get(request_id, (0, 0.0))[1] <= now:
+                due.setdefault(opening.sealed.host, []).append(opening)
+        await asyncio.gather(*(self._deliver_all(openings) for openings in due.values()))
+
+    async def _deliver_all(self, openings: list[Opening]) -> None:
+        for opening in openings:
+            if not await self._deliver(opening):
+                return
 
     def open_settled(self) -> int:
         """Fixes the openings that have become due; how many there were."""
@@ -61,19 +80,29 @@ class Opener:
                 opened += 1
         return opened
 
-    async def _deliver(self, opening: Opening) -> None:
+    async def _deliver(self, opening: Opening) -> bool:
+        """Whether the host has it now."""
+        request_id = opening.sealed.request_id
         connection = self._connection(Address(opening.sealed.host))
         if connection is None:
-            return
+            return False
         asset = _asset(opening.sealed, opening.result_id, opening.opened_at)
-        message = wire.Open(asset, opening.signature)
         try:
-            wire.expect(await connection.call(message, ANSWER_SECONDS), wire.Ack)
+            reply = await connection.call(wire.Open(asset, opening.signature), ANSWER_SECONDS)
+            wire.expect(reply, wire.Ack)
         except PeerError as error:
-            log.info("the opening of %s waits: %s", short(opening.sealed.request_id), error)
-            return
-        self._vault.delivered(opening.sealed.request_id)
-        log.info("opened %s: it was a canary", short(opening.sealed.request_id))
+            self._postpone(request_id)
+            log.info("the opening of %s waits: %s", short(request_id), error)
+            return False
+        self._retry.pop(request_id, None)
+        self._vault.delivered(request_id)
+        log.info("opened %s: it was a canary", short(request_id))
+        return True
+
+    def _postpone(self, request_id: bytes) -> None:
+        failures = self._retry.get(request_id, (0, 0.0))[0] + 1
+        pause = min(POLL_SECONDS * 2 ** min(failures, 20), RETRY_SECONDS_MAX)
+        self._retry[request_id] = (failures, self._me.clock.now() + pause)
 
 
 def _asset(sealed: Sealed, result_id: bytes, opened_at: int) -> CanaryOpened:

@@ -17,9 +17,11 @@ from ledger.reader import Reader
 from ledger.reasons import Reason
 from ledger.rpc import Rpc
 from ledger.types import Address, address_from_hex, hex_of
-from node.admission import Evidence, Question, Verdict, find_strategy
+from node.admission import Question, Verdict, needs_of
 from node.identity import create, password_from, unlock
 from node.service import ADDRESS_FILE, INDEX
+from node.strategy.evidence import View, live_evidence
+from node.strategy_file import load_strategy
 from node.transport import parse_endpoint
 
 WEI = 10**18
@@ -74,7 +76,9 @@ def check(home: Address, data: Path, strategy: str) -> int:
         verdict = judge(reader, home, host, strategy)
     numbers = " ".join(f"{name}={value}" for name, value in verdict.numbers.items())
     word = "accept" if verdict.accept else "reject"
-    print(f"{word} {verdict.strategy} {numbers} block={verdict.block}")
+    print(
+        f"{word} {verdict.strategy} {numbers} block={verdict.block} data={verdict.freshness.value}"
+    )
     print(f"kudos: {verdict.reason.name}: {verdict.reason.text}", file=sys.stderr)
     if verdict.reason == Reason.STALE_LEDGER:
         return CANNOT_TELL
@@ -83,13 +87,26 @@ def check(home: Address, data: Path, strategy: str) -> int:
 
 def judge(reader: Reader, home: Address, host: Address, strategy: str) -> Verdict:
     """A strategy's verdict on a home, from a copy of the ledger alone."""
-    head = reader.head()
-    evidence = None
-    if head is not None:
-        age = SystemClock().now() - head.indexed_at
-        points = reader.kudos(home).points, reader.kudos(host).points
-        evidence = Evidence(*points, block=head.number, age=age)
-    return find_strategy(strategy).decide(Question(home, host, "", evidence, 0))
+    clock = SystemClock()
+    rules, now = load_strategy(strategy, clock), clock.now()
+    evidence = live_evidence(reader, home, host, now, View(), needs_of(rules))
+    return rules.decide(Question(home, host, "", evidence, 0, int(now)))
+
+
+def try_strategy(options: argparse.Namespace) -> int:
+    """Prints which past requests a strategy would have answered otherwise."""
+    from node.strategy.replay import Summary, replay
+
+    strategy = load_strategy(options.file, SystemClock())
+    host = None if options.all else _own_address(options.data)
+    summary = Summary()
+    with Reader.open(options.data / INDEX) as reader:
+        for replayed in replay(reader, strategy, since=options.since, host=host):
+            summary.add(replayed)
+            if replayed.is_change and summary.changes <= options.show:
+                print(replayed.text())
+    print(summary.text())
+    return 0
 
 
 def run_audit(ledger: Path, rpc_url: str, index: Path | None, block: int | None) -> int:

@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from node.arguments import address, daemon_options, key_options, password_option, rpc_option
+from node.arguments import (
+    address,
+    daemon_options,
+    key_options,
+    moment,
+    password_option,
+    rpc_option,
+)
 
 Handler = Callable[[argparse.Namespace], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -24,7 +31,7 @@ def make_parser(handlers: Mapping[str, Handler]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         *(_add_demo, _add_chain, _add_deploy, _add_node, _add_validator, _add_cc, _add_check),
-        *(_add_audit, _add_serve, _add_key),
+        *(_add_strategy, _add_audit, _add_serve, _add_key),
     ):
         add(commands)
     for name, command in commands.choices.items():
@@ -169,7 +176,12 @@ def _add_node(commands: Commands) -> None:
     )
     daemon_options(command)
     command.add_argument("--listen", required=True, metavar="HOST:PORT", help="where peers connect")
-    command.add_argument("--strategy", default="thesis", help="whom to help (default thesis)")
+    command.add_argument(
+        "--strategy",
+        default="thesis",
+        metavar="NAME|FILE.toml",
+        help="whom to help (default thesis)",
+    )
     command.add_argument("--slots", type=int, default=1, help="tasks run at once (default 1)")
     command.add_argument("--waiting", type=int, default=32, help="tasks taken on beyond that")
     command.add_argument(
@@ -217,7 +229,30 @@ def _add_check(commands: Commands) -> None:
     )
     command.add_argument("address", type=address, metavar="ADDRESS", help="the home that asks")
     command.add_argument("--data", type=Path, required=True, metavar="DIR", help="the node's own")
-    command.add_argument("--strategy", default="thesis", help="default thesis")
+    command.add_argument(
+        "--strategy", default="thesis", metavar="NAME|FILE.toml", help="default thesis"
+    )
+
+
+def _add_strategy(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "strategy",
+        "replay the ledger's past requests under a strategy and print what would have changed",
+        "kudos strategy try careful.toml --data node-1 --since 2030-01-31",
+    )
+    command.add_argument("action", choices=("try",))
+    command.add_argument("file", metavar="FILE", help="a TOML file, or an installed strategy")
+    command.add_argument("--data", type=Path, required=True, metavar="DIR", help="the node's own")
+    command.add_argument(
+        "--since", type=moment, default=0, metavar="TIME", help="a date, or a time with its zone"
+    )
+    command.add_argument(
+        "--all", action="store_true", help="requests to any host, not only to this node"
+    )
+    command.add_argument(
+        "--show", type=int, default=20, metavar="N", help="changes to list (default 20)"
+    )
 
 
 def _add_audit(commands: Commands) -> None:

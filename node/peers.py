@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from ledger.errors import PeerError, UsageError
 from ledger.types import Address, address_from_hex, short
+from node.connection import Connection, Handler
 from node.handshake import Credentials
-from node.transport import Connection, Handler, connect, parse_endpoint
+from node.transport import connect, parse_endpoint
 
 log = logging.getLogger(__name__)
 

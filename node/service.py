@@ -67,6 +67,11 @@ def prepare(
     key = unlock(options.key, password_from(options.password_file))
     rpc = Rpc(options.rpc)
     wait_for_ledger(rpc, deployment, options.rpc_wait)
+    if rpc.balance(key.address) == 0:
+        log.warning(
+            "%s has no money on this chain: it cannot pay for gas, and settles and votes nothing",
+            hex_of(key.address),
+        )
     (data / ADDRESS_FILE).write_text(hex_of(key.address) + "\n", "utf-8")
     index = data / INDEX
     store = IndexStore.open(index, deployment)

@@ -27,6 +27,7 @@ from node.task_paths import ENV_SHIPPED, directory_problem, file_problem
 
 DEFAULT_MIN_BYTES = 16 * 1024
 DEFAULT_TIMEOUT = 300.0
+_LARGEST_SETTING = 1e12
 _NOTE_SECONDS = 0.5
 _MAX_NEEDS = 2
 
@@ -44,9 +45,10 @@ def settings_from(env: Mapping[str, str]) -> Settings:
 
     def number(name: str, default: float) -> float:
         try:
-            return float(env.get(name, ""))
+            value = float(env.get(name, ""))
         except ValueError:
             return default
+        return value if 0 <= value <= _LARGEST_SETTING else default
 
     return Settings(
         compiler=env.get("KUDOS_CC") or "cc",

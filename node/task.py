@@ -29,6 +29,7 @@ from node.task_paths import (
 VERSION = 1
 MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024
 MAX_ARGUMENT_BYTES = 128 * 1024  # Linux refuses a longer single argument (MAX_ARG_STRLEN)
+MAX_ARGUMENTS_BYTES = 512 * 1024  # a quarter of what a default stack lets Linux take
 MAX_CPU_SECONDS = 24 * 3600
 MAX_MEMORY_MIB = 1024 * 1024
 MAX_OUTPUT_KIB = 16 * 1024 * 1024
@@ -132,6 +133,8 @@ class TaskDescriptor:
         for argument in self.argv:
             _require_text("an argument", argument)
             _require(len(argument.encode()) < MAX_ARGUMENT_BYTES, "an argument is too long")
+        total = sum(len(argument.encode()) + 1 for argument in self.argv)
+        _require(total < MAX_ARGUMENTS_BYTES, "the arguments are too long together")
 
     def _check_environment(self) -> None:
         _require_ascending("env", [name for name, _ in self.env])

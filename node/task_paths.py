@@ -15,6 +15,8 @@ ENV_ALLOWED = frozenset({"LANG", "LC_ALL", "PATH", "SOURCE_DATE_EPOCH", "TZ"})
 ENV_SHIPPED = tuple(sorted(ENV_ALLOWED - {"PATH"}))
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_PATH_BYTES, MAX_NAME_BYTES = 2_048, 255
+"""Less than what Linux takes (PATH_MAX, NAME_MAX): a host stages the path below one of its own."""
 
 _SYSTEM_DIRECTORIES = frozenset({"bin", "boot", "dev", "etc", "proc", "run", "sbin", "sys", "usr"})
 
@@ -44,8 +46,13 @@ def directory_problem(path: str) -> str | None:
         return "is not absolute"
     if path == "/":
         return "is the root directory, which the sandbox keeps for itself"
-    if any(part in ("", ".", "..") for part in path[1:].split("/")):
+    if len(path.encode()) > MAX_PATH_BYTES:
+        return f"is longer than {MAX_PATH_BYTES} bytes"
+    parts = path[1:].split("/")
+    if any(part in ("", ".", "..") for part in parts):
         return "is not normalised"
+    if any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        return f"has a name of more than {MAX_NAME_BYTES} bytes"
     return "is a system directory" if is_system_path(path) else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eth_hash.auto import keccak
@@ -27,19 +27,21 @@ from ledger.types import Address, BlockNumber, Digest, hex_of, short
 from node import wire
 from node.handshake import Credentials
 from node.inputs import Runner
+from node.lending import Lending
 from node.peers import Endpoint, PeerBook
 from node.service import Base, prepare, stop_signal, supervise
 from node.store import ContentStore
-from node.task import TaskDescriptor, decode_task, result_digest, task_digest
-from node.verification import ballot
+from node.task import Limits, TaskDescriptor, decode_task, result_digest, task_digest
+from node.verification import ballot, judge_canary
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.7
 FETCH_SECONDS = 30.0
-RUN_SECONDS = 600.0
-PATIENCE = 60
-"""Seconds for which inputs are asked for again before the validator abstains."""
+PATIENCE = 86_400
+RETRY_SECONDS_MAX = 600.0
+"""Inputs are asked for again, at most this long apart, for a day; then the validator abstains."""
+FAILED_SECONDS = 5.0
 MAX_BATCHES = 16
 CANARIES_PER_ROUND = 4
 GAS_BASE, GAS_PER_VOTE = 100_000, 200_000
@@ -67,7 +69,7 @@ def is_in_turn(
 
 @dataclass(slots=True)
 class Validator:
-    """Judges and votes; ``round`` is one look at everything that is open."""
+    """Judges and votes; a round is one look at what is open."""
 
     me: Credentials
     reader: Reader
@@ -80,28 +82,44 @@ class Validator:
     runner: Runner
     store: ContentStore
     peers: PeerBook
+    lends: Lending = field(default_factory=Lending)
+    _later: dict[Digest, float] = field(default_factory=dict)
     _found: dict[Digest, Reason] = field(default_factory=dict)
     _voted: dict[tuple[bytes, ...], BlockNumber] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Rounds until cancelled; an unreachable chain is waited for."""
+        """Batches and canaries in turns of their own, so that no canary holds up a batch."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(self.batch_round))
+            group.create_task(self._repeat(self.canary_round))
+
+    async def batch_round(self) -> int:
+        """Votes on every open batch; how many votes were sent."""
+        self._forget_what_the_index_has()
+        votes = [self._judge_batch(each) for each in self._open_batches()]
+        if votes:
+            await self._send(votes, [])
+        return len(votes)
+
+    async def canary_round(self) -> int:
+        """Runs a few canaries again and votes on them; how many votes were sent."""
+        votes = await self._judge_canaries()
+        if votes:
+            await self._send([], votes)
+        return len(votes)
+
+    async def _repeat(self, one_round: Callable[[], Awaitable[int]]) -> None:
+        """Rounds until cancelled. An unreachable chain is waited for, and whatever else goes wrong
+        with one claim must not stop the votes on all others."""
         while True:
             try:
-                await self.round()
+                await one_round()
             except ChainError as error:
                 log.warning("votes wait: %s", error)
+            except Exception:
+                log.exception("a round of votes failed")
+                await asyncio.sleep(FAILED_SECONDS)
             await asyncio.sleep(POLL_SECONDS)
-
-    async def round(self) -> int:
-        """Votes on everything open that can be judged now; how many votes were sent."""
-        self._forget_what_the_index_has()
-        batches = [self._judge_batch(each) for each in self._open_batches()]
-        if batches:
-            await self._send(batches, [])
-        canaries = await self._judge_canaries()
-        if canaries:
-            await self._send([], canaries)
-        return len(batches) + len(canaries)
 
     def _open_batches(self) -> list[UnvotedBatch]:
         unvoted = self.reader.batches_unvoted(self.me.key.address, limit=MAX_BATCHES)
@@ -128,48 +146,76 @@ class Validator:
         return calls.BatchVote(event.host, event.root, found.approve, found.refuse, found.reasons)
 
     async def _judge_canaries(self) -> list[calls.CanaryVote]:
-        """A few K3 claims per round are run again, so that batches never wait for long."""
+        """The votes on the first few K3 claims that are ours to judge now."""
         votes: list[calls.CanaryVote] = []
         for claim in self.reader.canary_claims_unvoted(self.me.key.address):
-            kudos_id = claim.kudos.kudos_id
-            if (kudos_id,) in self._voted:
+            if not self._is_due(claim):
                 continue
-            age = self.me.clock.now() - claim.kudos.place.timestamp
-            if not is_in_turn(kudos_id, self.me.key.address, self.validators, self.threshold, age):
+            reason = await self._judge_safely(claim)
+            if reason is None:
                 continue
-            reason = self._found.get(kudos_id) or await self._judge_canary(claim)
-            if reason == Reason.ABSTAIN_INPUTS and age < PATIENCE:
-                continue
-            self._found[kudos_id] = reason
             log.info("canary %s: %s", short(claim.kudos.request_id), reason.name)
-            votes.append(calls.CanaryVote(kudos_id, reason))
+            votes.append(calls.CanaryVote(claim.kudos.kudos_id, reason))
             if len(votes) == CANARIES_PER_ROUND:
                 break
         return votes
 
+    def _is_due(self, claim: UnvotedCanary) -> bool:
+        kudos_id, now = claim.kudos.kudos_id, self.me.clock.now()
+        if (kudos_id,) in self._voted or now < self._later.get(kudos_id, 0.0):
+            return False
+        age = now - claim.kudos.place.timestamp
+        return is_in_turn(kudos_id, self.me.key.address, self.validators, self.threshold, age)
+
+    async def _judge_safely(self, claim: UnvotedCanary) -> Reason | None:
+        """The vote, or None to look again later. A claim is made by a stranger: nothing in it may
+        end this process."""
+        kudos_id, now = claim.kudos.kudos_id, self.me.clock.now()
+        reason = self._found.get(kudos_id)
+        if reason is None:
+            try:
+                reason = await self._judge_canary(claim)
+            except Exception:
+                log.exception("canary %s could not be judged", short(kudos_id))
+                reason = Reason.ABSTAIN_SANDBOX
+        age = now - claim.kudos.place.timestamp
+        if reason == Reason.ABSTAIN_INPUTS and age < PATIENCE:
+            # A vote is for good, and the parties may only be restarting: look again, ever later.
+            self._later[kudos_id] = now + min(max(age / 4, POLL_SECONDS), RETRY_SECONDS_MAX)
+            return None
+        self._found[kudos_id] = reason
+        return reason
+
     async def _judge_canary(self, claim: UnvotedCanary) -> Reason:
-        opened = claim.opening.asset
+        opened, kudos = claim.opening.asset, claim.kudos
+        paper = judge_canary(self.me.domain, claim)
+        if not paper.is_approval:
+            return paper
         family = self.families.get(opened.family)
-        if family is None or claim.kudos.result_digest is None:
+        if family is None or kudos.result_digest is None:
             return Reason.ABSTAIN_SANDBOX
         if opened.parameters != parameters_for(self.toolchain):
             return Reason.ABSTAIN_TOOLCHAIN
-        parties = (claim.kudos.host, claim.kudos.home)
 
-        async def run_again(digest: bytes) -> bytes:
-            return await self._run_again(Digest(digest), parties)
+        async def run_again(_: bytes) -> bytes:
+            return await self._run_again(claim)
 
-        answer = Opened(opened.task_digest, opened.parameters, claim.kudos.result_digest)
+        answer = Opened(opened.task_digest, opened.parameters, kudos.result_digest)
         return _REASONS[await family.verify(answer, run_again)]
 
-    async def _run_again(self, digest: Digest, parties: Sequence[Address]) -> bytes:
-        task = await self._fetch(digest, parties)
-        if task.toolchain != self.toolchain:
-            # The mark's parameters named our class, the task names another: the home's fault.
+    async def _run_again(self, claim: UnvotedCanary) -> bytes:
+        """The result digest of a fresh run, within the request's limits and this machine's own."""
+        digest, request = claim.opening.asset.task_digest, claim.settled.request
+        task = await self._fetch(digest, (claim.kudos.host, claim.kudos.home))
+        stated = Limits(request.cpu_seconds, request.memory_mib, request.output_kib)
+        if task.toolchain != self.toolchain or task.limits != stated:
+            # The mark's parameters or the request say something else than the task: the home's.
             raise CannotRun(Finding.WRONG_OPENING)
+        if self.lends.exceeded_by(task.limits):
+            raise CannotRun(Finding.CANNOT_RUN)
         try:
-            execution = await self.runner.run(task, self.store, timeout=RUN_SECONDS)
-        except KudosError as error:
+            execution = await self.runner.run(task, self.store, timeout=self.lends.wall_seconds)
+        except (KudosError, OSError) as error:
             log.warning("cannot run %s again: %s", short(digest), error)
             raise CannotRun(Finding.CANNOT_RUN) from error
         if execution.killed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from canaries.commitment import PLANTED, Mark, Place, commitment, seal
 from ledger.assets import (
     ANSWER_WITHIN,
     CONFIRM_WITHIN,
@@ -21,6 +22,7 @@ from ledger.assets import (
 from ledger.eip712 import Domain
 from ledger.keys import signed_by
 from ledger.reasons import Reason
+from ledger.rows import UnvotedCanary
 
 CLOCK_SKEW = 300
 """Seconds by which a signer's clock may run ahead of block time."""
@@ -53,6 +55,33 @@ def ballot(domain: Domain, migrations: Sequence[Migration], claims: int, settled
     refuse = sum(1 << index for index, reason in found.items() if reason.is_refusal)
     doubts = tuple((i, int(reason)) for i, reason in found.items() if not reason.is_approval)
     return Ballot(approve, refuse, doubts)
+
+
+def judge_canary(domain: Domain, claim: UnvotedCanary) -> Reason:
+    """Follows a K3 claim back to its REQUEST: the migration, the commitment, the opening's
+    signature and the host's seal. Whether the result is right is for the family to say."""
+    settled, opening, kudos = claim.settled, claim.opening, claim.kudos
+    migration, opened = settled.migration, opening.asset
+    if not isinstance(migration, ConfirmedMigration):
+        return Reason.REFUSE_ORDER
+    found = judge(domain, migration, settled.place.timestamp)
+    if not found.is_approval:
+        return found
+    request = migration.request
+    if (opened.request_id, opened.result_id) != (settled.request_id, settled.result_id):
+        return Reason.REFUSE_OPENING
+    if not signed_by(domain, opened, opening.signature, request.home):
+        return Reason.REFUSE_SIGNATURE
+    place = Place(domain.chain_id, domain.contract, request.home, request.host, request.seq)
+    mark = (
+        Mark(PLANTED, opened.family, opened.parameters, opened.salt) if any(opened.salt) else None
+    )
+    if mark is None or commitment(place, opened.task_digest, mark.hash) != request.commitment:
+        return Reason.REFUSE_OPENING
+    if kudos.result_digest is None or kudos.seal_salt is None:
+        return Reason.REFUSE_RESULT
+    sealed = seal(kudos.result_digest, kudos.seal_salt, request.host, settled.request_id)
+    return Reason.APPROVE if sealed == migration.result.seal else Reason.REFUSE_RESULT
 
 
 def _judge_confirmed(domain: Domain, migration: ConfirmedMigration, settled_at: int) -> Reason:

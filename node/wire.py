@@ -13,7 +13,7 @@ A request's id is chosen by its sender and comes back on the reply. The dialogue
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -31,6 +31,11 @@ MAX_FRAME = 256 << 20
 """Bytes; a task whose inputs or outputs exceed this is run at home."""
 
 
+Bytes20 = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
+Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Bytes64 = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+
+
 class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     pass
 
@@ -38,17 +43,17 @@ class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
 class Hello(_Message, frozen=True):
     """The server's first word: its ledger identity, bound to the certificate of this connection."""
 
-    address: bytes
+    address: Bytes20
     key: TransportKey
-    signature: bytes
-    nonce: bytes
+    signature: Bytes64
+    nonce: Bytes32
 
 
 class Login(_Message, frozen=True):
     """The client's first word: its ledger identity, proved for this certificate and nonce."""
 
-    address: bytes
-    signature: bytes
+    address: Bytes20
+    signature: Bytes64
 
 
 class Welcome(_Message, frozen=True):
@@ -59,8 +64,8 @@ class Ask(_Message, frozen=True):
     """A signed REQUEST with the task's canonical descriptor and the hash of the mark."""
 
     request: Request
-    signature: bytes
-    mark_hash: bytes
+    signature: Bytes64
+    mark_hash: Bytes32
     task: bytes
 
 
@@ -69,34 +74,36 @@ class Answer(_Message, frozen=True):
     way."""
 
     signed_at: int
-    signature: bytes
+    signature: Bytes64
     rejected: Rejected | None = None
-    missing: tuple[bytes, ...] = ()
+    missing: tuple[Bytes32, ...] = ()
 
 
 class Confirm(_Message, frozen=True):
     """The signed CONFIRMED, and the blobs that the host asked for."""
 
-    request_id: bytes
+    request_id: Bytes32
     confirmed: Confirmed
-    signature: bytes
+    signature: Bytes64
     blobs: tuple[bytes, ...]
 
 
 class Done(_Message, frozen=True):
-    """The canonical result descriptor, its blobs, and the signed RESULT."""
+    """The canonical result descriptor, its blobs, the signed RESULT, and the salt of its seal: what
+    the home is handed must be what the host has sealed."""
 
     result: bytes
     blobs: tuple[bytes, ...]
     asset: Result
-    signature: bytes
+    signature: Bytes64
+    salt: Bytes32
 
 
 class Open(_Message, frozen=True):
     """The signed CANARY_OPENED of a settled request."""
 
     opened: CanaryOpened
-    signature: bytes
+    signature: Bytes64
 
 
 class Ack(_Message, frozen=True):
@@ -106,7 +113,7 @@ class Ack(_Message, frozen=True):
 class Fetch(_Message, frozen=True):
     """A validator asks for everything that a task needs."""
 
-    task_digest: bytes
+    task_digest: Bytes32
 
 
 class Inputs(_Message, frozen=True):

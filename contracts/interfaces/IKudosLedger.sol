@@ -7,6 +7,14 @@ pragma solidity 0.8.37;
 ///
 /// Assets are EIP-712 structs (`contracts/types/eip712.json`); an asset's id is its full EIP-712 digest.
 /// Signatures are 64 bytes, EIP-2098. They are never used as identifiers, so their malleability is harmless.
+/// Three of them may instead be a contract wallet's, of any length, judged by its `isValidSignature` (ERC-1271): the
+/// host's of its batch, the host's of KUDOS, the home's of CANARY_OPENED. Those are checked once per call or claim.
+/// The signatures inside a batch are the hot loop, 64 bytes in the packed form, and a key's always: a home needs one.
+/// An account with code is asked when the 64 bytes are not its key's; it may use 400,000 gas, changes nothing (static
+/// call), and a revert, another answer, or running out of that gas all mean "not signed". A wallet can change its
+/// mind: whoever relies on such a signature later must ask at the block where it was used.
+///
+/// Verified Kudos are tokens too, under `IKudosToken`.
 ///
 /// A batch (`settle`) holds the finished migrations of one host, in this packed form, all numbers big-endian:
 ///
@@ -56,8 +64,8 @@ interface IKudosLedger {
     /// @param root the batch that settled the RESULT
     /// @param index the RESULT's place in that batch
     /// @param path the Merkle path from the leaf to the root
-    /// @param openingSignature the home's, of CANARY_OPENED
-    /// @param hostSignature the host's, of KUDOS; empty when the host itself sends the transaction
+    /// @param openingSignature the home's, of CANARY_OPENED; of its key or its contract wallet
+    /// @param hostSignature the host's, of KUDOS, likewise; empty when the host itself sends the transaction
     struct CanaryClaim {
         Request request;
         bytes32 seal;
@@ -163,12 +171,15 @@ interface IKudosLedger {
     error VotedBefore();
     /// @notice A claim is both approved and refused, or a reason code is not a vote.
     error ContradictoryVote();
+    /// @notice A contract wallet has to be asked about a signature, and less gas is left than it may use.
+    error NotEnoughGas(uint256 needed);
 
     /// @notice Settles up to 128 finished migrations of one host, and claims K2 or K1 for each.
     /// A record that cannot be settled is skipped with its reason and leaves the others alone.
     /// @param host the host that all records name
     /// @param batch the packed form above
-    /// @param hostSignature the host's, of Batch(host, keccak256(batch)); empty when the host sends the transaction
+    /// @param hostSignature the host's, of Batch(host, keccak256(batch)), of its key or its contract wallet; empty when
+    /// the host sends the transaction
     /// @return root the Merkle root under which the batch is stored
     function settle(address host, bytes calldata batch, bytes calldata hostSignature) external returns (bytes32 root);
 

@@ -11,14 +11,14 @@ library Assets {
     bytes32 private constant NAME = keccak256("Kudos");
     bytes32 private constant VERSION = keccak256("1");
 
-    bytes32 private constant REQUEST_TYPE = keccak256(
+    bytes32 internal constant REQUEST_TYPE = keccak256(
         "Request(address home,address host,bytes32 processId,bytes32 processName,bytes32 commitment,"
         "uint32 cpuSeconds,uint32 memoryMiB,uint32 outputKiB,uint32 seq,uint64 resultDeadline,uint64 signedAt)"
     );
-    bytes32 private constant ACCEPTED_TYPE = keccak256("Accepted(bytes32 requestId,uint64 signedAt)");
+    bytes32 internal constant ACCEPTED_TYPE = keccak256("Accepted(bytes32 requestId,uint64 signedAt)");
     bytes32 private constant REJECTED_TYPE = keccak256("Rejected(bytes32 requestId,uint8 reason,uint64 signedAt)");
-    bytes32 private constant CONFIRMED_TYPE = keccak256("Confirmed(bytes32 acceptanceId,uint64 signedAt)");
-    bytes32 private constant RESULT_TYPE = keccak256("Result(bytes32 requestId,bytes32 seal,uint64 signedAt)");
+    bytes32 internal constant CONFIRMED_TYPE = keccak256("Confirmed(bytes32 acceptanceId,uint64 signedAt)");
+    bytes32 internal constant RESULT_TYPE = keccak256("Result(bytes32 requestId,bytes32 seal,uint64 signedAt)");
     bytes32 private constant CANARY_OPENED_TYPE = keccak256(
         "CanaryOpened(bytes32 requestId,bytes32 resultId,bytes32 taskDigest,bytes32 family,bytes32 parameters,"
         "bytes32 salt,uint64 signedAt)"
@@ -65,60 +65,6 @@ library Assets {
         returns (bytes32)
     {
         return digest(separator, _hash(REJECTED_TYPE, requestId, bytes32(reason), bytes32(signedAt)));
-    }
-
-    /// @notice The ids of CONFIRMED, which the home signs, and of RESULT, for a REQUEST that was accepted. Times are in
-    /// seconds after the REQUEST's.
-    function confirmedAndResult(
-        bytes32 separator,
-        IKudosLedger.Request memory fields,
-        uint256 acceptedAfter,
-        uint256 confirmedAfter,
-        uint256 resultAfter,
-        bytes32 resultSeal
-    ) internal pure returns (bytes32 confirmedId, bytes32 resultId) {
-        (bytes32 requestType, bytes32 acceptedType, bytes32 confirmedType, bytes32 resultType) =
-            (REQUEST_TYPE, ACCEPTED_TYPE, CONFIRMED_TYPE, RESULT_TYPE);
-        // One block for all four, because this is the inner loop of a batch: `digest` would write prefix and
-        // separator anew for each. The frame is 0x1901 | separator | struct hash; a struct's words lie behind it.
-        // Memory-safe: works in the free memory without taking it, and lends the word before the REQUEST (`request`).
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            let frame := mload(0x40)
-            let structHash := add(frame, 34)
-            let words := add(frame, 0x60)
-            let second := add(frame, 0x80)
-            let third := add(frame, 0xa0)
-            let signedAt := mload(add(fields, 0x140))
-            mstore(frame, shl(240, 0x1901))
-            mstore(add(frame, 2), separator)
-
-            let start := sub(fields, 0x20)
-            let lent := mload(start)
-            mstore(start, requestType)
-            mstore(structHash, keccak256(start, 0x180))
-            mstore(start, lent)
-            let requestId := keccak256(frame, 66)
-
-            mstore(words, acceptedType)
-            mstore(second, requestId)
-            mstore(third, add(signedAt, acceptedAfter))
-            mstore(structHash, keccak256(words, 0x60))
-            let acceptedId := keccak256(frame, 66)
-
-            mstore(words, confirmedType)
-            mstore(second, acceptedId)
-            mstore(third, add(signedAt, confirmedAfter))
-            mstore(structHash, keccak256(words, 0x60))
-            confirmedId := keccak256(frame, 66)
-
-            mstore(words, resultType)
-            mstore(second, requestId)
-            mstore(third, resultSeal)
-            mstore(add(frame, 0xc0), add(signedAt, resultAfter))
-            mstore(structHash, keccak256(words, 0x80))
-            resultId := keccak256(frame, 66)
-        }
     }
 
     function result(bytes32 separator, bytes32 requestId, bytes32 resultSeal, uint256 signedAt)

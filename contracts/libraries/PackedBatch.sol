@@ -15,8 +15,6 @@ library PackedBatch {
     uint256 private constant MAX_RECORDS = 128;
 
     // Where things stand within a record; `numbers` is the run of small fields at its end, in one word, left-aligned.
-    uint256 private constant SEAL_AT = 96;
-    uint256 private constant CONFIRMED_SIGNATURE_AT = 128;
     uint256 private constant CONFIRMED_NUMBERS_AT = 192;
     uint256 private constant REJECTED_SIGNATURE_AT = 96;
     uint256 private constant REJECTED_NUMBERS_AT = 160;
@@ -40,18 +38,19 @@ library PackedBatch {
         returns (address home, uint256 count)
     {
         uint256 head;
-        // Memory-safe: touches no memory. Beyond the end of the batch it reads what follows; the check comes after.
+        bool malformed;
+        // Assembly, because Solidity would branch three times for one answer. Memory-safe: touches no memory. Beyond the
+        // end of the batch it reads what follows, and refuses then. Nothing overflows: offsets stay below the
+        // calldata's length plus one group of 255 records.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             head := calldataload(add(batch.offset, offset))
+            count := and(shr(88, head), 0xff)
+            let end := add(add(offset, GROUP_BYTES), mul(count, size))
+            malformed := or(or(iszero(count), gt(count, room)), gt(end, batch.length))
         }
+        if (malformed) revert IKudosLedger.MalformedBatch(offset);
         home = address(uint160(head >> 96));
-        count = uint8(head >> 88);
-        // Offsets stay below the calldata's length plus one group of 255 records.
-        unchecked {
-            uint256 end = offset + GROUP_BYTES + count * size;
-            if (count == 0 || count > room || end > batch.length) revert IKudosLedger.MalformedBatch(offset);
-        }
     }
 
     /// @notice Fills in a REQUEST from the record at `offset`, all but home and host.
@@ -65,33 +64,23 @@ library PackedBatch {
         assembly ("memory-safe") {
             calldatacopy(add(request, 0x40), add(batch.offset, offset), 0x60)
         }
-        uint64 signedAt = uint32(numbers >> 192);
+        uint256 start = signedAt(numbers);
         request.cpuSeconds = uint24(numbers >> 144);
         request.memoryMiB = uint24(numbers >> 120);
         request.outputKiB = uint32(numbers >> 88);
-        request.seq = uint32(numbers >> 224);
-        unchecked {
-            request.resultDeadline = signedAt + uint24(numbers >> 168);
-        }
-        request.signedAt = signedAt;
+        request.seq = uint32(sequence(numbers));
+        request.resultDeadline = uint64(start + deadlineAfter(numbers));
+        request.signedAt = uint64(start);
     }
 
-    /// @notice What a CONFIRMED record holds besides the REQUEST.
-    /// @return numbers the run of small fields; what follows the record in the calldata is shifted away by its readers
-    function readConfirmed(bytes calldata batch, uint256 offset)
-        internal
-        pure
-        returns (uint256 numbers, bytes32 seal, bytes32 r, bytes32 vs)
-    {
+    /// @notice The run of small fields of a CONFIRMED record; what follows the record in the calldata is shifted away by
+    /// its readers.
+    function confirmedNumbers(bytes calldata batch, uint256 offset) internal pure returns (uint256 numbers) {
         // Assembly, because checked slices cost more than all the rest of the reading, and `group` has checked the
         // whole record. Memory-safe, like the next one: touches no memory.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            let start := add(batch.offset, offset)
-            seal := calldataload(add(start, SEAL_AT))
-            r := calldataload(add(start, CONFIRMED_SIGNATURE_AT))
-            vs := calldataload(add(start, add(CONFIRMED_SIGNATURE_AT, 32)))
-            numbers := calldataload(add(start, CONFIRMED_NUMBERS_AT))
+            numbers := calldataload(add(add(batch.offset, offset), CONFIRMED_NUMBERS_AT))
         }
     }
 
@@ -110,16 +99,28 @@ library PackedBatch {
         }
     }
 
-    function acceptedAfter(uint256 numbers) internal pure returns (uint256) {
-        return uint16(numbers >> 72);
+    function signedAt(uint256 numbers) internal pure returns (uint256) {
+        return uint32(numbers >> 192);
     }
 
-    function confirmedAfter(uint256 numbers) internal pure returns (uint256) {
-        return uint16(numbers >> 56);
+    function sequence(uint256 numbers) internal pure returns (uint256) {
+        return numbers >> 224;
     }
 
-    function resultAfter(uint256 numbers) internal pure returns (uint256) {
-        return uint24(numbers >> 32);
+    function deadlineAfter(uint256 numbers) internal pure returns (uint256) {
+        return uint24(numbers >> 168);
+    }
+
+    /// @notice Whether a CONFIRMED record was accepted, confirmed and finished in this order.
+    function isInOrder(uint256 numbers) internal pure returns (bool inOrder) {
+        // Assembly, because Solidity would branch between the two comparisons. Memory-safe: touches no memory.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let acceptedAfter := and(shr(72, numbers), 0xffff)
+            let confirmedAfter := and(shr(56, numbers), 0xffff)
+            let resultAfter := and(shr(32, numbers), 0xffffff)
+            inOrder := iszero(or(gt(acceptedAfter, confirmedAfter), gt(confirmedAfter, resultAfter)))
+        }
     }
 
     function rejectedAfter(uint256 numbers) internal pure returns (uint256) {

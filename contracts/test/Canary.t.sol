@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC1155} from "../interfaces/IERC1155.sol";
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {Reasons} from "../libraries/Reasons.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {Vm} from "./Vm.sol";
+import {GreedyWallet, RefusingReceiver, Wallet} from "./Wallets.sol";
 
 contract CanaryTest is LedgerTest {
     bytes32 private constant FAMILY = "replay";
@@ -155,6 +157,108 @@ contract CanaryTest is LedgerTest {
         ledger.claimCanaries(_list(claim));
         (, address claimant,) = ledger.canary(_kudosId(claim));
         assertEq(claimant, host, "for the host");
+    }
+
+    // ------------------------------------------------------------------ contract wallets
+
+    /// @dev A host that is a contract claims by its wallet's signature; a home that has both, code and key (EIP-7702),
+    /// opens by its wallet's.
+    function testWalletsOpenAndClaim() public {
+        host = address(new Wallet());
+        IKudosLedger.CanaryClaim memory claim = _settled();
+        vm.etch(claim.request.home, host.code);
+        claim.hostSignature = _walletSignature(host, _kudosId(claim));
+        claim.openingSignature = _walletSignature(claim.request.home, this.openedId(claim));
+        vm.recordLogs();
+        ledger.claimCanaries(_list(claim));
+        (IKudosLedger.State state, address claimant,) = ledger.canary(_kudosId(claim));
+        assertEq(uint256(state), uint256(IKudosLedger.State.Claimed), "claimed");
+        assertEq(claimant, host, "for the wallet");
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        (,,,,,, bytes memory logged) =
+            abi.decode(logs[0].data, (bytes32, bytes32, bytes32, bytes32, bytes32, uint64, bytes));
+        assertEq(logged, claim.openingSignature, "the log holds the signature in full");
+    }
+
+    function testAKeyStillSignsForAnAccountWithCode() public {
+        IKudosLedger.CanaryClaim memory claim = _settled();
+        vm.etch(claim.request.home, address(new GreedyWallet()).code);
+        _send(claim);
+    }
+
+    function testWalletsThatDoNotSign() public {
+        host = address(new Wallet());
+        IKudosLedger.CanaryClaim memory claim = _settled();
+        claim.hostSignature = _walletSignature(host, "another digest");
+        vm.expectRevert(_skippedFor(Reasons.NOT_AUTHORISED));
+        ledger.claimCanaries(_list(claim));
+        vm.etch(claim.request.home, host.code);
+        claim.openingSignature = _walletSignature(host, this.openedId(claim));
+        _expectSkipped(claim, Reasons.BAD_SIGNATURE);
+    }
+
+    /// @dev A wallet that never returns costs its bound and its own claim; the claims around it go through.
+    function testAGreedyWalletHarmsOnlyItself() public {
+        Item[] memory items = _canaries(3, 0, Assets.MARK_PLANTED);
+        _settle(items);
+        IKudosLedger.CanaryClaim[] memory claims = new IKudosLedger.CanaryClaim[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            claims[i] = _claim(items, i);
+        }
+        claims[1].openingSignature = "whatever";
+        vm.etch(claims[1].request.home, address(new GreedyWallet()).code);
+        vm.prank(host);
+        uint256 before = gasleft();
+        ledger.claimCanaries(claims);
+        assertTrue(before - gasleft() < 400_000 + 400_000, "bounded");
+        for (uint256 i = 0; i < 3; ++i) {
+            (IKudosLedger.State state,,) = ledger.canary(_kudosId(claims[i]));
+            bool claimed = state == IKudosLedger.State.Claimed;
+            assertTrue(claimed == (i != 1), "the others are claimed");
+        }
+    }
+
+    function _walletSignature(address wallet, bytes32 digest) private returns (bytes memory) {
+        return new Wallet().signatureOf(wallet, digest);
+    }
+
+    function _skippedFor(uint256 reason) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(reason));
+    }
+
+    // ------------------------------------------------------------------ tokens
+
+    function testAVerifiedCanaryMintsOneK3() public {
+        bytes32 kudosId = _send(_settled());
+        _voteOnCanary(0, kudosId, APPROVE);
+        vm.recordLogs();
+        _voteOnCanary(2, kudosId, APPROVE);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 3, "a vote, a decision, a token");
+        assertEq(logs[1].topics[0], IKudosLedger.CanaryDecided.selector, "CanaryDecided");
+        assertEq(logs[2].topics[0], IERC1155.TransferSingle.selector, "TransferSingle");
+        assertEq(logs[2].topics[1], bytes32(uint256(uint160(seats[2]))), "by the validator that decided");
+        assertEq(logs[2].topics[2], 0, "from nobody");
+        assertEq(logs[2].topics[3], bytes32(uint256(uint160(host))), "to the host");
+        assertEq(logs[2].data, abi.encode(3, 1), "one of level 3");
+        assertEq(ledger.balanceOf(host, 3), 1, "its balance");
+    }
+
+    function testARefusedCanaryMintsNothing() public {
+        bytes32 kudosId = _send(_settled());
+        _voteOnCanary(0, kudosId, REFUSE);
+        vm.recordLogs();
+        _voteOnCanary(1, kudosId, REFUSE);
+        assertEq(vm.getRecordedLogs().length, 2, "a vote and a decision");
+        assertEq(ledger.balanceOf(host, 3), 0, "no token");
+    }
+
+    function testAReceiverThatRevertsCannotBlockACanary() public {
+        bytes32 kudosId = _send(_settled());
+        vm.etch(host, address(new RefusingReceiver()).code);
+        _voteOnCanary(0, kudosId, APPROVE);
+        _voteOnCanary(1, kudosId, APPROVE);
+        _assertKudos(host, 0, 0, 1);
     }
 
     // ------------------------------------------------------------------ claims that do not

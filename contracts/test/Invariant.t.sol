@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC1155} from "../interfaces/IERC1155.sol";
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {LedgerTest} from "./LedgerTest.sol";
+import {Vm} from "./Vm.sol";
 
 /// @title Drives the ledger at random, and keeps its own books beside it
 /// @dev The ghosts count one claim and one vote at a time, the plainest way there is.
@@ -35,6 +37,7 @@ contract LedgerDriver is LedgerTest {
 
     GhostBatch[] private _batches;
     GhostClaim[] private _claims;
+    mapping(address node => mapping(uint256 level => uint256)) public minted;
     mapping(bytes32 place => bool) private _settled;
     mapping(bytes32 place => bool) private _claimed;
     Item[] private _claimable;
@@ -100,7 +103,9 @@ contract LedgerDriver is LedgerTest {
         refuse &= ~approve;
         if (ghost.voted[seat]) vm.expectRevert(IKudosLedger.VotedBefore.selector);
         else (ghost.voted[seat], ghost.approve[seat], ghost.refuse[seat]) = (true, approve, refuse);
+        vm.recordLogs();
         _vote(seat, ghost.root, approve, refuse);
+        _noteMinted(seat);
     }
 
     function voteOnClaim(uint256 which, uint256 seat, uint8 reason) external {
@@ -115,7 +120,9 @@ contract LedgerDriver is LedgerTest {
             if (reason == 128) ++ghost.ayes;
             else if (reason < 144) ++ghost.nays;
         }
+        vm.recordLogs();
         _voteOnCanary(seat, ghost.kudosId, reason);
+        _noteMinted(seat);
     }
 
     // ------------------------------------------------------------------ what the books say
@@ -177,6 +184,19 @@ contract LedgerDriver is LedgerTest {
 
     function hostOf(uint256 number) public pure returns (address) {
         return vm.addr(HOST_KEY + number);
+    }
+
+    /// @dev Adds up what the last vote minted, as a wallet that only reads the log would.
+    function _noteMinted(uint256 seat) private {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] != IERC1155.TransferSingle.selector) continue;
+            assertEq(logs[i].topics[1], bytes32(uint256(uint160(seats[seat]))), "minted by who voted");
+            assertEq(logs[i].topics[2], 0, "minted, not moved");
+            (uint256 level, uint256 value) = abi.decode(logs[i].data, (uint256, uint256));
+            assertTrue(value != 0, "no empty transfers");
+            minted[address(uint160(uint256(logs[i].topics[3])))][level] += value;
+        }
     }
 
     function _ayes(GhostBatch storage ghost, uint256 bit) private view returns (uint256 ayes) {
@@ -279,6 +299,18 @@ contract InvariantTest is LedgerTest {
         }
     }
 
+    function invariantMintedIsBalanceIsTotal() public view {
+        for (uint256 number = 0; number < 3; ++number) {
+            address node = _driver.hostOf(number);
+            (uint64 k1, uint64 k2, uint64 k3) = ledger.kudos(node);
+            uint256[3] memory totals = [uint256(k1), k2, k3];
+            for (uint256 level = 1; level < 4; ++level) {
+                assertEq(ledger.balanceOf(node, level), totals[level - 1], "balances are the totals");
+                assertEq(_driver.minted(node, level), totals[level - 1], "minted are the totals");
+            }
+        }
+    }
+
     function invariantNothingCountsWithoutAQuorum() public view {
         _driver.checkBatches();
     }
@@ -302,5 +334,7 @@ contract InvariantTest is LedgerTest {
         assertEq(k2, 2, "k2");
         assertEq(k3, 1, "k3");
         invariantTotalsAreWhatTheBooksSay();
+        invariantMintedIsBalanceIsTotal();
+        assertEq(_driver.minted(host, 3), 1, "the books saw a token");
     }
 }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {Assets} from "../libraries/Assets.sol";
 import {MerkleTree} from "../libraries/MerkleTree.sol";
+import {PackedBatch} from "../libraries/PackedBatch.sol";
+import {Parties} from "../libraries/Parties.sol";
 import {Reasons} from "../libraries/Reasons.sol";
+import {RecordFrame} from "../libraries/RecordFrame.sol";
 import {Sequences} from "../libraries/Sequences.sol";
 import {Signatures} from "../libraries/Signatures.sol";
 import {Tally} from "../libraries/Tally.sol";
+import {PlainAssets} from "./PlainAssets.sol";
 import {TestBase} from "./Vm.sol";
 
 contract LibrariesTest is TestBase {
@@ -86,20 +92,97 @@ contract LibrariesTest is TestBase {
 
     function testFuzzSequencesRememberLikeASet(uint16[24] memory seqs) public {
         Sequences.Cursor memory cursor;
-        Sequences.reset(cursor);
+        Sequences.open(cursor, _words);
         for (uint256 i = 0; i < seqs.length; ++i) {
-            bool used = Sequences.seek(cursor, _words, seqs[i]);
+            bool used = Sequences.seek(cursor, seqs[i]);
             assertTrue(used == _plain[seqs[i]], "as the set says");
             if (used) continue;
             Sequences.use(cursor, seqs[i]);
             _plain[seqs[i]] = true;
         }
-        Sequences.flush(cursor, _words);
+        Sequences.flush(cursor);
         for (uint256 i = 0; i < seqs.length; ++i) {
             assertTrue(Sequences.isUsed(_words, seqs[i]), "stored");
             uint256 next = uint256(seqs[i]) + 1;
             assertTrue(Sequences.isUsed(_words, next) == _plain[next], "and nothing besides");
         }
+    }
+
+    // ------------------------------------------------------------------ RecordFrame, PackedBatch, Parties
+
+    /// @dev The frame's hashes against the plain ones; the home's signature holds for these and for nothing else.
+    function testFuzzFrameHashesAsPlainly(IKudosLedger.Request memory request, bytes32 seal, uint256 key, uint56 afters)
+        public
+        view
+    {
+        key = bound(key, 1, type(uint128).max);
+        request.home = vm.addr(key);
+        request.signedAt = uint32(request.signedAt);
+        request.resultDeadline = request.signedAt + uint24(request.resultDeadline);
+        (request.cpuSeconds, request.memoryMiB) = (uint24(request.cpuSeconds), uint24(request.memoryMiB));
+        bytes32 separator = keccak256(abi.encode(seal));
+        bytes32 requestId = Assets.request(separator, request);
+        bytes32 signed = PlainAssets.accepted(separator, requestId, request.signedAt + uint16(afters >> 40));
+        signed = PlainAssets.confirmed(separator, signed, request.signedAt + uint16(afters >> 24));
+        bytes memory record = _record(request, seal, key, signed, afters);
+        (bool holds, bytes32 resultId) = this.frame(record, separator, request.host, request.home);
+        assertEq(resultId, Assets.result(separator, requestId, seal, request.signedAt + uint24(afters)), "leaf");
+        assertTrue(holds, "signed");
+        (holds,) = this.frame(record, separator, request.host, vm.addr(key + 1));
+        assertTrue(!holds, "by this home only");
+        record[uint256(seal) % 96] ^= 0x01;
+        (holds,) = this.frame(record, separator, request.host, request.home);
+        assertTrue(!holds, "of this request only");
+    }
+
+    function _record(IKudosLedger.Request memory r, bytes32 seal, uint256 key, bytes32 signed, uint56 afters)
+        private
+        pure
+        returns (bytes memory)
+    {
+        (uint8 v, bytes32 sigR, bytes32 sigS) = vm.sign(key, signed);
+        bytes memory words = abi.encodePacked(
+            r.processId, r.processName, r.commitment, seal, sigR, bytes32(uint256(sigS) | uint256(v - 27) << 255)
+        );
+        bytes memory limits = abi.encodePacked(uint24(r.cpuSeconds), uint24(r.memoryMiB), r.outputKiB);
+        return abi.encodePacked(words, r.seq, uint32(r.signedAt), uint24(r.resultDeadline - r.signedAt), limits, afters);
+    }
+
+    function frame(bytes calldata record, bytes32 separator, address host, address home)
+        external
+        view
+        returns (bool holds, bytes32 resultId)
+    {
+        RecordFrame.open(separator, host);
+        RecordFrame.setHome(home);
+        return RecordFrame.confirmed(record, 0, PackedBatch.confirmedNumbers(record, 0));
+    }
+
+    /// @dev A signature of nothing is not the zero address's.
+    function testNobodySignsForTheZeroAddress() public view {
+        (bool holds,) = this.frame(new bytes(PackedBatch.CONFIRMED_BYTES), "separator", address(1), address(0));
+        assertTrue(!holds, "no signature");
+    }
+
+    function testFuzzOrderOfTimes(uint16 accepted, uint16 confirmed, uint24 result) public pure {
+        uint256 numbers = uint256(accepted) << 72 | uint256(confirmed) << 56 | uint256(result) << 32;
+        assertTrue(PackedBatch.isInOrder(numbers) == (accepted <= confirmed && confirmed <= result), "order");
+    }
+
+    /// @dev Whoever passes as no suspect would have passed the check.
+    function testFuzzOnlySuspectsAreRefused(address[5] memory drawn, uint256 home, address host) public pure {
+        address[] memory seats = new address[](5);
+        for (uint256 i = 0; i < 5; ++i) {
+            seats[i] = drawn[i];
+        }
+        address node = home % 7 < 5 ? drawn[home % 7] : home % 7 == 5 ? host : address(uint160(home >> 8));
+        bool refused = Parties.check(seats, node, host) != Reasons.NONE;
+        bool expected = node == host;
+        for (uint256 i = 0; i < 5; ++i) {
+            expected = expected || seats[i] == node || seats[i] == host;
+        }
+        assertTrue(refused == expected, "refused");
+        assertTrue(!refused || Parties.isSuspect(Parties.suspects(seats, host), node), "and suspected before");
     }
 
     // ------------------------------------------------------------------ Signatures

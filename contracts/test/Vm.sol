@@ -34,6 +34,7 @@ interface Vm {
     function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function parseJsonKeys(string calldata json, string calldata key) external pure returns (string[] memory);
     function toString(uint256 value) external pure returns (string memory);
+    function toBase64(bytes calldata data) external pure returns (string memory);
 }
 
 /// @title What every test contract stands on

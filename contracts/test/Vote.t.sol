@@ -54,7 +54,7 @@ contract VoteTest is LedgerTest {
         _vote(2, root, 0xff, 0);
         _assertKudos(host, 3, 5, 0);
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        assertEq(logs.length, 2, "a vote and a decision");
+        assertEq(logs.length, 4, "a vote, a decision, and tokens of two levels");
         assertEq(logs[0].topics[0], IKudosLedger.BatchVoted.selector, "BatchVoted");
         assertEq(logs[0].topics[1], bytes32(uint256(uint160(seats[2]))), "by its validator");
         assertEq(logs[1].topics[0], IKudosLedger.BatchDecided.selector, "BatchDecided");

@@ -35,6 +35,8 @@ def problems_of(report: Report, work: Project, places: Sequence[Workplace]) -> l
     if report.audit["differences"]:
         found.append(f"The audit found {report.audit['differences']} differences.")
     if not shares["judged"]:
+        if work.program is not None:
+            found.append("Too few requests after the warm-up to judge whom the nodes helped.")
         return found
     vermin = [node for node in shares["nodes"] if node["role"] == "vermin"]
     fair = [node for node in shares["nodes"] if node["role"] == "fair"]

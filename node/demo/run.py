@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ledger.errors import UsageError
+from ledger.errors import KudosError, UsageError
 from ledger.reader import Reader
 from node.demo import build, figures, ground, project
 from node.demo.build import Built, Workplace
@@ -64,10 +64,15 @@ def run_demo(options: DemoOptions) -> int:
     _empty(data)
     demo = Demo(options, data, Screen(console))
     with ExitStack() as stack:
-        demo.run(stack)
-        demo.report.write(data / "report.json")
-        if options.report:
-            demo.report.write(options.report)
+        try:
+            demo.run(stack)
+        except KudosError as error:
+            demo.report.problems.append(str(error))
+            raise
+        finally:
+            demo.report.write(data / "report.json")
+            if options.report:
+                demo.report.write(options.report)
         page = demo.start_page(stack)
         print_outcome(console, demo.report, demo.pictures, page, stays=options.stay)
         if options.stay:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_account import Account
+from eth_hash.auto import keccak
 
-from ledger import calls
+from ledger import calls, create2
 from ledger.abi import ContractReverted
 from ledger.deployment import Deployment, deploy
 from ledger.errors import ChainError
@@ -68,3 +70,67 @@ def test_values_that_the_contract_refuses_are_an_error(world: World) -> None:
             threshold=1,
         )
     assert caught.value.error == "BadValidatorSet"
+
+
+SALT = Digest(b"\x05" * 32)
+
+
+def deploy_salted(world: World, salt: Digest = SALT, epoch_seconds: int = 60) -> Deployment:
+    validators = [key_of("another").address]
+    return deploy(
+        *(world.rpc, world.home, world.clock),
+        validators=validators,
+        threshold=1,
+        epoch_seconds=epoch_seconds,
+        salt=salt,
+    )
+
+
+def test_a_salted_ledger_is_where_it_was_predicted(world: World) -> None:
+    assert world.rpc.code(create2.PROXY) == create2.PROXY_CODE
+    creation = calls.constructor([key_of("another").address], 1, 60, 100)
+    deployment = deploy_salted(world)
+    assert deployment.contract == create2.predict(creation, SALT)
+    deployment.verify(world.rpc)
+    with pytest.raises(ChainError, match=r"exists at .* already"):
+        deploy_salted(world)
+    others = {deploy_salted(world, salt=Digest(bytes(32))), deploy_salted(world, epoch_seconds=61)}
+    assert len({deployment.contract, *(other.contract for other in others)}) == 3
+
+
+def test_the_address_does_not_depend_on_who_deploys(world: World) -> None:
+    before = world.chain.rpc.raw("evm_snapshot", [])
+    first = deploy_salted(world).contract
+    world.chain.rpc.raw("evm_revert", [before])
+    world.home = world.host
+    assert deploy_salted(world).contract == first
+
+
+def test_a_chain_without_the_proxy_gets_it(world: World) -> None:
+    proxy = "0x" + create2.PROXY.hex()
+    world.chain.rpc.raw("anvil_setCode", [proxy, "0x"])
+    world.chain.rpc.raw("anvil_setNonce", [proxy, "0x0"])
+    deployment = deploy_salted(world)
+    assert world.rpc.code(create2.PROXY) == create2.PROXY_CODE
+    assert world.rpc.nonce(create2.SIGNER) == 1
+    deployment.verify(world.rpc)
+
+
+def test_another_contract_in_the_proxy_s_place_is_noticed(world: World) -> None:
+    world.chain.rpc.raw("anvil_setCode", ["0x" + create2.PROXY.hex(), "0x00"])
+    with pytest.raises(ChainError, match="another contract than the deployment proxy"):
+        deploy_salted(world)
+
+
+def test_a_salted_contract_says_why_it_refuses(world: World) -> None:
+    with pytest.raises(ContractReverted) as caught:
+        deploy_salted(world, epoch_seconds=0)
+    assert caught.value.error == "BadParameter"
+
+
+def test_the_proxy_s_transaction_is_what_it_claims_to_be() -> None:
+    """Nobody has to be believed: the signer follows from the signature, the address from him."""
+    signer = Account.recover_transaction(create2.PRESIGNED)
+    assert Address(bytes.fromhex(signer[2:])) == create2.SIGNER
+    first_contract = keccak(b"\xd6\x94" + create2.SIGNER + b"\x80")[12:]
+    assert first_contract == create2.PROXY

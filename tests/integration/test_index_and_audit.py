@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
 
 from ledger import calls, merkle, record, schema
+from ledger.abi import ContractReverted
 from ledger.assets import ConfirmedMigration, Migration
 from ledger.audit import AuditReport, audit
-from ledger.events import BatchSettled, decode
+from ledger.events import BatchSettled, Event, KudosMinted, MarkOpened, decode
 from ledger.indexer import Indexer
 from ledger.outbox_codec import OpenedCanary
 from ledger.reader import Reader
@@ -18,6 +24,11 @@ from ledger.store import IndexStore
 from ledger.tally import indices
 from ledger.types import Signature
 from tests.integration.chain_world import World
+
+# Code of two wallets: whatever they are asked, the one answers with the word that ERC-1271 wants
+# for a valid signature, the other with zero.
+SAYS_YES = "0x631626ba7e60e01b60005260206000f3"
+SAYS_NO = "0x600060005260206000f3"
 
 
 def settle(world: World, migrations: list[Migration]) -> tuple[BatchSettled, list[Migration]]:
@@ -112,6 +123,66 @@ def test_index_contract_and_audit_agree(world: World) -> None:
     assert verdicts == {schema.ABSTAIN, schema.APPROVE, schema.REFUSE}
     assert report.kudos == states.count(schema.VERIFIED)
     assert world.store.verify_digests() == []
+
+
+def test_tokens_are_the_totals_and_say_what_they_are(world: World) -> None:
+    live(world)
+    totals, host = world.totals(), world.host.address
+    asked = calls.balances([(host, level) for level in (1, 2, 3)])
+    balances = asked.decode(world.rpc.call(world.deployment.contract, asked.data))
+    assert balances == (totals.k1, totals.k2, totals.k3) and totals.k3 == 1
+    one = calls.balance(host, 2)
+    assert one.decode(world.rpc.call(world.deployment.contract, one.data)) == totals.k2
+    minted = [event for event in events(world) if isinstance(event, KudosMinted)]
+    counted: Counter[int] = Counter()
+    for mint in minted:
+        counted[mint.level] += mint.count
+    assert tuple(counted[level] for level in (1, 2, 3)) == balances
+    assert {mint.operator for mint in minted} <= {key.address for key in world.validators}
+    weights = []
+    for level in (1, 2, 3):
+        view = calls.token_uri(level)
+        uri = view.decode(world.rpc.call(world.deployment.contract, view.data))
+        with urlopen(uri) as answer:
+            shown = json.load(answer)
+        assert shown["name"] == f"Kudos K{level}" and shown["decimals"] == 0
+        assert shown["properties"]["level"] == level and shown["description"]
+        weights.append(shown["properties"]["points"])
+    assert weights == [1, 10, 100]
+
+
+def events(world: World) -> list[Event]:
+    """Everything that the contract has logged."""
+    head = world.rpc.block_number()
+    return [decode(log) for log in world.rpc.logs(world.deployment.contract, 0, head)]
+
+
+def test_a_wallet_that_opens_a_canary_and_thinks_better_of_it(world: World) -> None:
+    migration, canary = world.canary()
+    event, records = settle(world, [migration])
+    home = "0x" + world.home.address.hex()
+    world.chain.rpc.raw("anvil_setCode", [home, SAYS_YES])
+    by_wallet = Signature(b"not the key's, and longer than one " * 5)
+    claim(world, event, records, replace(canary, opening_signature=by_wallet))
+    world.index()
+    assert run_audit(world).differences == ()
+    # The wallet refuses from now on: what was opened stays opened, and the audit still sees why.
+    # anvil would count code that is set now to the newest block, hence the empty one.
+    world.chain.rpc.raw("anvil_mine", [1])
+    world.chain.rpc.raw("anvil_setCode", [home, SAYS_NO])
+    settle(world, [world.migration()])
+    world.index()
+    assert run_audit(world).differences == ()
+    assert [e.signature for e in events(world) if isinstance(e, MarkOpened)] == [by_wallet]
+
+
+def test_a_wallet_that_refuses_opens_nothing(world: World) -> None:
+    migration, canary = world.canary()
+    event, records = settle(world, [migration])
+    world.chain.rpc.raw("anvil_setCode", ["0x" + world.home.address.hex(), SAYS_NO])
+    with pytest.raises(ContractReverted, match="BAD_SIGNATURE"):
+        claim(world, event, records, replace(canary, opening_signature=Signature(b"no")))
+    claim(world, event, records, canary)  # the key's own signature holds all the same
 
 
 def test_the_audit_sees_what_a_copy_conceals(world: World) -> None:

@@ -14,11 +14,14 @@ from ledger.errors import PeerError
 from ledger.keys import Key
 from ledger.ports import SystemClock
 from ledger.types import Address
-from node import wire
+from node import connection as connection_module
+from node import transport, wire
+from node.connection import Connection
 from node.handshake import Credentials, server_context
-from node.transport import Connection, connect, listen
+from node.transport import connect, listen
 
 DOMAIN = Domain(31_337, Address(bytes(range(20))))
+DIGEST = bytes(range(32))
 
 
 def credentials(seed: int, domain: Domain = DOMAIN) -> Credentials:
@@ -40,7 +43,7 @@ async def talk(client: Credentials, server: Credentials) -> tuple[wire.Message, 
     try:
         connection = await connect("127.0.0.1", listener.port, client, deaf)
         try:
-            return await connection.call(wire.Fetch(b"abc"), 5), connection
+            return await connection.call(wire.Fetch(DIGEST), 5), connection
         finally:
             await connection.close()
     finally:
@@ -51,7 +54,7 @@ def test_both_ends_learn_the_others_ledger_identity() -> None:
     home, host = credentials(1), credentials(2)
     reply, connection = asyncio.run(talk(home, host))
     assert connection.peer == host.key.address
-    assert reply == wire.Inputs(home.key.address, (b"abc",))
+    assert reply == wire.Inputs(home.key.address, (DIGEST,))
 
 
 def test_identities_of_another_ledger_are_refused() -> None:
@@ -141,6 +144,94 @@ def test_a_fault_and_a_late_answer_are_peer_errors() -> None:
             await connection.close()
             await listener.close()
 
-    assert asyncio.run(scene(wire.Fetch(b""), 5)) == wire.Fault("not for you")
+    assert asyncio.run(scene(wire.Fetch(DIGEST), 5)) == wire.Fault("not for you")
     with pytest.raises(PeerError, match="did not answer within"):
         asyncio.run(scene(wire.Ack(), 0.2))
+
+
+async def works(connection: Connection) -> bool:
+    try:
+        return bool(await connection.call(wire.Fetch(DIGEST), 5))
+    except PeerError:
+        return False
+
+
+def test_one_peer_has_only_so_many_connections() -> None:
+    """One that it gives up makes room for another, and others have places of their own."""
+
+    async def scene() -> None:
+        listener = await listen("127.0.0.1", 0, credentials(2), echo)
+
+        async def another(seed: int = 1) -> Connection:
+            return await connect("127.0.0.1", listener.port, credentials(seed), deaf)
+
+        mine = [await another() for _ in range(transport.CONNECTIONS_PER_PEER + 1)]
+        theirs = await another(3)
+        try:
+            assert [await works(each) for each in mine] == [True] * (len(mine) - 1) + [False]
+            assert await works(theirs)
+            await mine[0].close()
+            for _ in range(100):
+                mine.append(await another())
+                if await works(mine[-1]):
+                    break
+                await asyncio.sleep(0.02)
+            assert await works(mine[-1])
+            assert await works(mine[1])
+        finally:
+            for each in (*mine, theirs):
+                await each.close()
+            await listener.close()
+
+    asyncio.run(scene())
+
+
+def test_a_node_has_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_CONNECTIONS", 2)
+
+    async def scene() -> None:
+        listener = await listen("127.0.0.1", 0, credentials(2), echo)
+
+        async def another(seed: int) -> Connection:
+            return await connect("127.0.0.1", listener.port, credentials(seed), deaf)
+
+        taken = [await another(3), await another(4)]
+        try:
+            assert [await works(each) for each in taken] == [True, True]
+            with pytest.raises(PeerError, match="No node answers"):
+                await another(5)
+            assert [await works(each) for each in taken] == [True, True]
+        finally:
+            for each in taken:
+                await each.close()
+            await listener.close()
+
+    asyncio.run(scene())
+
+
+def test_large_requests_are_taken_from_those_who_are_expected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "SMALL_FRAME", 1_000)
+    large = wire.Inputs(bytes(5_000), ())
+
+    async def acknowledge(peer: Address, message: wire.Message) -> wire.Message:
+        return wire.Ack()
+
+    async def scene() -> list[wire.Message | None]:
+        home = credentials(1).key.address
+        listener = await listen(
+            "127.0.0.1", 0, credentials(2), acknowledge, lambda peer: peer == home
+        )
+        replies: list[wire.Message | None] = []
+        for seed in (1, 3):
+            connection = await connect("127.0.0.1", listener.port, credentials(seed), deaf)
+            try:
+                replies.append(await connection.call(large, 5))
+            except PeerError:
+                replies.append(None)
+            await connection.close()
+        await listener.close()
+        return replies
+
+    assert asyncio.run(scene()) == [wire.Ack(), None]

@@ -29,16 +29,18 @@ from ledger.outbox import MIGRATION, Outbox
 from ledger.ports import Entropy
 from ledger.types import Address, Digest
 from node import wire
-from node.admission import Evidence, Strategy, Thesis
+from node.admission import Evidence, Strategy
+from node.connection import Connection
 from node.execution import Execution
 from node.handshake import Credentials
 from node.home import HomeSide
-from node.host import HostSide, Lending
+from node.host import HostSide
 from node.journal import Journal
+from node.lending import Lending
 from node.staging import ProducedFile
 from node.store import ContentStore, sha256
+from node.strategy.thesis import Thesis
 from node.task import InputFile, Limits, TaskDescriptor, encode_task, task_digest
-from node.transport import Connection
 
 NOW = 1_800_000_000
 DOMAIN = Domain(31_337, Address(b"\xaa" * 20))
@@ -324,8 +326,9 @@ def make_ask(
 def make_confirm(
     home: Credentials, ask: wire.Ask, answer: wire.Answer, signed_at: int | None = None
 ) -> wire.Confirm:
-    """CONFIRMED of this answer, with all sources."""
+    """CONFIRMED of this answer, with the sources that it asks for."""
     request_id = digest(DOMAIN, ask.request)
     acceptance_id = digest(DOMAIN, Accepted(request_id, answer.signed_at))
     confirmed = Confirmed(acceptance_id, answer.signed_at if signed_at is None else signed_at)
-    return wire.Confirm(request_id, confirmed, home.key.sign(DOMAIN, confirmed), SOURCES)
+    blobs = tuple(source for source in SOURCES if sha256(source) in answer.missing)
+    return wire.Confirm(request_id, confirmed, home.key.sign(DOMAIN, confirmed), blobs)

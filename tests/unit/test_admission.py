@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from ledger.errors import UsageError
 from ledger.reasons import Reason
 from ledger.types import Address
-from node.admission import Anybody, EachThird, Evidence, Question, Thesis, find_strategy
+from node.admission import Evidence, Freshness, Question
+from node.strategy.catalogue import find_strategy
+from node.strategy.thesis import Anybody, EachThird, Thesis
 
 HOME, HOST = Address(b"\x01" * 20), Address(b"\x02" * 20)
 points = st.integers(0, 1 << 60)
@@ -45,6 +47,7 @@ def test_old_data_is_no_ground_for_trust(age: float, accept: bool) -> None:
     verdict = Thesis(max_age=30.0).decide(question(Evidence(100, 1, 9, age)))
     assert verdict.accept is accept
     assert accept or verdict.reason is Reason.STALE_LEDGER
+    assert verdict.freshness is (Freshness.FRESH if accept else Freshness.STALE)
 
 
 def test_no_data_is_no_ground_for_trust() -> None:
@@ -70,6 +73,7 @@ def test_the_vermin_refuses_whom_the_thesis_refuses(evidence: Evidence | None) -
 def test_anybody_takes_anybody(evidence: Evidence | None) -> None:
     verdict = Anybody().decide(question(evidence))
     assert (verdict.accept, verdict.strategy) == (True, "anybody/1")
+    assert verdict.freshness is Freshness.STALE
 
 
 @pytest.mark.parametrize(("name", "kind"), [("thesis", Thesis), ("each-third", EachThird)])

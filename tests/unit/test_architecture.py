@@ -38,6 +38,9 @@ PURE = (
     "node.compile_command",
     "node.migration",
     "node.placement",
+    "node.strategy.combine",
+    "node.strategy.rules",
+    "node.strategy.thesis",
     "node.task",
     "node.wire",
 )
@@ -60,6 +63,7 @@ SQLITE: Mapping[str, str] = {
     "ledger.reader": "answers from the copy, read-only",
     "ledger.rollups": "keeps the totals inside the store's transaction",
     "ledger.schema": "creates and upgrades the copy",
+    "ledger.standing": "reads how nodes stand with each other",
     "ledger.store": "the indexed copy",
     "node.demo.checks": "looks at the nodes' own files from beside them, read-only",
     "node.demo.report": "reads the nodes' own counters, read-only",

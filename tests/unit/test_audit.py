@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import decode as abi_decode
 from eth_account.messages import _hash_eip191_message, encode_typed_data
+from eth_hash.auto import keccak
 
 from ledger import audit_logs
 from ledger.audit import AuditReport, audit
-from ledger.errors import ChainError, SetupError
+from ledger.errors import ChainError, Reverted, SetupError
 from ledger.events import SIGNATURES, RawLog
 from ledger.indexer import Indexer
 from ledger.ports import SystemClock
@@ -147,6 +150,7 @@ FLIPS = [
     *[("BatchVoted", at) for at in (31, 63)],
     *[("BatchDecided", at) for at in (31, 63)],
     ("CanaryDecided", 31),
+    *[("TransferSingle", at) for at in (31, 63)],
 ]
 
 
@@ -161,6 +165,88 @@ def test_a_stranger_s_vote_is_found(chain: SyntheticChain) -> None:
 
     found = run(Liar(chain, once("BatchVoted", stranger))).differences
     assert any("registered validator" in difference.what for difference in found)
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_token_of_another_origin_is_found(chain: SyntheticChain, place: int) -> None:
+    def other(log: RawLog) -> RawLog:
+        topics = list(log.topics)
+        topics[place] = Digest(bytes(12) + b"\1" * 20)
+        return replace(log, topics=tuple(topics))
+
+    found = run(Liar(chain, once("TransferSingle", other))).differences
+    words = {1: "operator", 2: "source", 3: "minted for"}
+    assert any(words[place] in difference.what for difference in found)
+
+
+def test_a_contract_that_miscounts_its_tokens_is_found(chain: SyntheticChain) -> None:
+    miscounting = copy(chain)
+    node = max(chain.contract.totals, key=lambda node: chain.contract.totals[node][3])
+
+    def call(to: Address, data: bytes, block: BlockNumber, /) -> bytes:
+        answer = SyntheticChain.call(chain, to, data, block)
+        is_wanted = (
+            data[:4] == keccak(b"balanceOfBatch(address[],uint256[])")[:4] and bytes(node) in data
+        )
+        return answer[:-1] + bytes([answer[-1] ^ 1]) if is_wanted else answer
+
+    miscounting.call = call  # type: ignore[method-assign]
+    (difference,) = run(miscounting).differences
+    assert difference.what == f"tokens of 0x{node.hex()}"
+
+
+class WalletChain(SyntheticChain):
+    """An endpoint where every home is a contract wallet, too, and answers like this."""
+
+    def __init__(self, honest: SyntheticChain, answer: bytes | ChainError) -> None:
+        self.__dict__.update(honest.__dict__)
+        self._answer = answer
+        self.asked: list[tuple[bytes, BlockNumber]] = []
+
+    def logs(
+        self, contract: Address, from_block: BlockNumber, to_block: BlockNumber, /
+    ) -> list[RawLog]:
+        honest = super().logs(contract, from_block, to_block)
+        opened = next(log for log in honest if log.topics[0] == _TOPICS["CanaryOpened"])
+        return [replace(log, data=flip(290)(log).data) if log is opened else log for log in honest]
+
+    def call(self, to: Address, data: bytes, block: BlockNumber, /) -> bytes:
+        if to == self.deployment.contract:
+            return super().call(to, data, block)
+        self.asked.append((data, block))
+        if isinstance(self._answer, ChainError):
+            raise self._answer
+        return self._answer
+
+
+MAGIC = bytes.fromhex("1626ba7e")
+
+
+def test_a_wallet_s_signature_is_asked_for_where_it_was_used(chain: SyntheticChain) -> None:
+    wallets = WalletChain(chain, MAGIC.ljust(32, b"\0"))
+    assert run(wallets).ok
+    ((data, block),) = wallets.asked
+    assert data[:4] == keccak(b"isValidSignature(bytes32,bytes)")[:4] == MAGIC
+    digest, signature = abi_decode(["bytes32", "bytes"], data[4:])
+    logs = wallets.logs(chain.deployment.contract, block, block)
+    assert any(signature in log.data for log in logs)
+    assert len(digest) == 32
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", MAGIC, MAGIC.ljust(32, b"\1"), bytes(32), Reverted("It refused.", error="No")],
+)
+def test_what_a_wallet_did_not_sign_is_found(
+    chain: SyntheticChain, answer: bytes | ChainError
+) -> None:
+    (difference,) = run(WalletChain(chain, answer)).differences
+    assert difference.what == "the opening's signature"
+
+
+def test_a_wallet_that_cannot_be_asked_is_no_audit(chain: SyntheticChain) -> None:
+    with pytest.raises(ChainError, match="pruned"):
+        run(WalletChain(chain, ChainError("The state of block 3 is pruned.")))
 
 
 def test_forged_signatures_are_found() -> None:

@@ -107,6 +107,9 @@ def test_views_read_their_answers() -> None:
     answer = abi_encode(["uint8", "address", "uint64"], [2, HOST, 99])
     assert calls.canary(WORD).decode(answer) == calls.CanaryState(2, HOST, 99)
     assert calls.validators().decode(abi_encode(["address[]"], [[HOST, HOME]])) == (HOST, HOME)
+    assert calls.balance(HOST, 3).decode(abi_encode(["uint256"], [7])) == 7
+    asked = calls.balances([(HOST, 1), (HOME, 2)])
+    assert asked.decode(abi_encode(["uint256[]"], [[4, 5]])) == (4, 5)
     assert calls.sequence_used(HOME, HOST, 1).decode(abi_encode(["bool"], [True])) is True
     with pytest.raises(ChainError, match="kudos"):
         calls.kudos(HOST).decode(b"")

@@ -18,7 +18,7 @@ from ledger.types import Address, BlockNumber, Digest, address_from_hex
 
 COMMANDS = (
     *("demo", "chain", "deploy", "node", "validator"),
-    *("cc", "check", "audit", "serve", "key"),
+    *("cc", "check", "strategy", "audit", "serve", "key"),
 )
 NOBODY = "http://127.0.0.1:1"
 """Nothing listens on port 1."""

@@ -20,6 +20,7 @@ from ledger.events import (
     CanaryDecided,
     CanarySkipped,
     CanaryVoted,
+    KudosMinted,
     MarkOpened,
     RawLog,
     decode,
@@ -46,6 +47,7 @@ ROWS: dict[str, tuple[list[Any], Any]] = {
     "CanarySkipped": ([3, 71], CanarySkipped(3, 71)),
     "CanaryVoted": ([HOME, ONE, 128], CanaryVoted(HOME, ONE, 128)),
     "CanaryDecided": ([ONE, HOST, True], CanaryDecided(ONE, HOST, True)),
+    "TransferSingle": ([HOME, bytes(20), HOST, 2, 5], KudosMinted(HOME, HOST, 2, 5)),
 }
 
 
@@ -104,3 +106,9 @@ def test_half_a_pair_is_damage(abi: dict[str, list[dict[str, Any]]]) -> None:
     values = [HOST, ONE, 7, b"\x02\x42\x05", b""]
     with pytest.raises(ChainError, match="odd number of bytes"):
         decode(log_of(abi["BatchSettled"], "BatchSettled", values))
+
+
+def test_tokens_that_move_are_damage(abi: dict[str, list[dict[str, Any]]]) -> None:
+    values = [HOME, HOST, HOME, 2, 5]
+    with pytest.raises(ChainError, match="only mints"):
+        decode(log_of(abi["TransferSingle"], "TransferSingle", values))

@@ -182,6 +182,8 @@ def test_trouble_at_home_runs_at_home(node: Node, error: Exception) -> None:
         ASKED._replace(outputs=("/etc/passwd",), inputs=()),
         ASKED._replace(env=(("AWS_SECRET_ACCESS_KEY", "x"),), inputs=()),
         ASKED._replace(argv=(), inputs=()),
+        ASKED._replace(cwd="/home/" + "a" * 256, inputs=()),
+        ASKED._replace(argv=("cc", *["x" * 99_999] * 6), inputs=()),
         ASKED._replace(inputs=ASKED.inputs * 2),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from canaries.commitment import PLANTED, Place, commitment
+from canaries.commitment import PLANTED, Place, commitment, seal
 from canaries.family import field_of
 from canaries.replay import parameters_for
 from ledger.assets import Accepted, ConfirmedMigration, Rejected, RejectedMigration
@@ -21,11 +21,17 @@ from ledger.keys import signed_by
 from ledger.reasons import Reason
 from ledger.types import Digest
 from node import wire
-from node.home import Local, Remote
-from node.inputs import InputServer, read_inputs
+from node.home import REST_SECONDS, REST_SECONDS_MAX, Local, Remote
+from node.inputs import KEEP_SECONDS, InputServer, read_inputs
 from node.placement import RoundRobin
 from node.store import MissingContent, sha256
-from node.task import OutputFile, encode_result, task_digest
+from node.task import (
+    OutputFile,
+    ResultDescriptor,
+    encode_result,
+    result_digest,
+    task_digest,
+)
 from tests.unit.node_world import (
     DOMAIN,
     EXECUTION,
@@ -83,7 +89,7 @@ def test_a_task_runs_at_the_host_and_its_contents_come_home(world: World) -> Non
     assert migration.request == request
     assert outcome.request_id == digest(DOMAIN, request)
     assert signed_by(DOMAIN, migration.confirmed, migration.home_signature, world.home.address)
-    assert world.home.journal.counters() == {"requests": 1, "sent": 1}
+    assert world.home.journal.counters() == {"sent": 1}
     assert host.store.get(sha256(SOURCES[0])) == SOURCES[0]
 
 
@@ -114,7 +120,7 @@ def test_a_rejection_is_proper_and_its_mark_is_forgotten(world: World) -> None:
     assert isinstance(migration, RejectedMigration)
     assert migration.rejected.reason == Reason.STALE_LEDGER
     assert world.home.vault.canary(digest(DOMAIN, asks(link)[0].request)) is None
-    assert world.home.journal.counters() == {"requests": 1}
+    assert world.home.journal.counters() == {}
 
 
 def test_without_hosts_the_task_stays_at_home(world: World) -> None:
@@ -220,14 +226,25 @@ def resigned(done: wire.Done, **changes: Any) -> wire.Done:
     return structs.replace(done, asset=asset, signature=key(2).sign(DOMAIN, asset))
 
 
-def with_output(path: str) -> Any:
-    def change(done: wire.Done) -> Any:
-        outputs = (OutputFile(path, sha256(b"\x7fELF"), 0o644),)
-        return structs.replace(
-            done, result=encode_result(replace(EXECUTION.result(), outputs=outputs))
-        )
+def resealed(done: wire.Done, result: ResultDescriptor) -> wire.Done:
+    """The host of ``key(2)`` seals another result than it got."""
+    salt, request_id = done.salt, done.asset.request_id
+    sealed = seal(result_digest(result), salt, key(2).address, request_id)
+    return structs.replace(resigned(done, seal=Digest(sealed)), result=encode_result(result))
 
-    return change
+
+ELSEWHERE = replace(
+    EXECUTION.result(), outputs=(OutputFile("/home/me/.profile", sha256(b"\x7fELF"), 0o644),)
+)
+"""A result with an output where nobody asked for one."""
+LIE = replace(EXECUTION.result(), exit_status=1, outputs=())
+"""A result that came of no run."""
+
+
+def stolen_seal(done: wire.Done) -> Digest:
+    """A seal of the right result, but another host's."""
+    digest_of = result_digest(EXECUTION.result())
+    return Digest(seal(digest_of, done.salt, STRANGER.address, done.asset.request_id))
 
 
 OTHER = Rejected(Digest(b"\x01" * 32), Reason.POLICY, NOW)
@@ -259,13 +276,18 @@ BAD_RESULTS = {
     "signs what is no seal": on_done(
         lambda m: structs.replace(m, asset=replace(m.asset, seal=Digest(b"")))
     ),
+    "seals another result than it hands out": on_done(
+        lambda m: structs.replace(m, result=encode_result(LIE))
+    ),
+    "seals with another salt": on_done(lambda m: structs.replace(m, salt=b"\x01" * 32)),
+    "seals under another name": on_done(lambda m: resigned(m, seal=stolen_seal(m))),
     "signs for another request": on_done(lambda m: resigned(m, request_id=Digest(b"\x01" * 32))),
     "keeps the contents": on_done(lambda m: structs.replace(m, blobs=())),
     "keeps the object": on_done(lambda m: structs.replace(m, blobs=m.blobs[:2])),
     "sends another object": on_done(
         lambda m: structs.replace(m, blobs=(*m.blobs[:2], b"\x7fEVIL"))
     ),
-    "writes where nobody asked": on_done(with_output("/home/me/.profile")),
+    "writes where nobody asked": on_done(lambda m: resealed(m, ELSEWHERE)),
     "describes nothing": on_done(lambda m: structs.replace(m, result=b"{}")),
 }
 
@@ -279,7 +301,7 @@ def test_a_host_that_fails_is_left_for_the_next(world: World, what: str) -> None
     assert len(asks(bad)) == 1, "the bad host was not even asked"
     assert outcome.host == good.peer
     assert outcome.contents[sha256(b"\x7fELF")] == b"\x7fELF"
-    assert world.home.journal.counters() == {"requests": 2, "sent": 1}
+    assert world.home.journal.counters() == {"sent": 1}
 
 
 @pytest.mark.parametrize("what", [*BAD_ANSWERS, *BAD_RESULTS])
@@ -289,6 +311,70 @@ def test_a_lone_host_that_fails_sends_the_task_home(world: World, what: str) -> 
     assert run(world) == Local(Reason.PEER_LOST)
     assert bool(confirms(link)) == (what in BAD_RESULTS)
     assert "sent" not in world.home.journal.counters()
+
+
+def tries(world: World, link: Link) -> bool:
+    """Whether a task of now is put to this host at all."""
+    before = len(asks(link))
+    run(world)
+    return len(asks(link)) > before
+
+
+def test_a_host_that_fails_rests_ever_longer_and_not_for_ever(world: World) -> None:
+    link = world.link(world.make_host())
+    link.on_reply = on_answer(lambda m: wire.Fault("out of order"))
+    rest = REST_SECONDS
+    for _ in range(2_000):
+        assert tries(world, link)
+        world.clock.time += rest - 0.5
+        assert not tries(world, link)
+        world.clock.time += 0.5
+        if rest == REST_SECONDS_MAX:
+            break
+        rest = min(2 * rest, REST_SECONDS_MAX)
+    assert rest == REST_SECONDS_MAX
+    assert tries(world, link)
+
+
+def test_weeks_of_failures_are_no_error_of_the_home(world: World) -> None:
+    side, host = world.home.side, key(2).address
+    for _ in range(3_000):
+        side._give_rest(host)
+    assert side._failures[host] == (3_000, NOW + REST_SECONDS_MAX)
+
+
+def test_a_task_that_comes_back_ends_the_rests(world: World) -> None:
+    link = world.link(world.make_host())
+    for _ in range(3):
+        link.on_reply = vanish
+        assert run(world) == Local(Reason.PEER_LOST)
+        assert run(world) == Local(Reason.NO_HOST)
+        world.clock.time += REST_SECONDS
+        link.on_reply = lambda message: message
+        ran(world)
+
+
+def test_a_host_that_only_rejects_does_not_rest(world: World) -> None:
+    host = world.make_host()
+    host.evidence = None
+    link = world.link(host)
+    assert tries(world, link)
+    assert tries(world, link)
+
+
+def test_a_host_whose_connection_broke_is_asked_as_soon_as_it_is_back(world: World) -> None:
+    link = world.link(world.make_host())
+    link.on_request, link.is_open = vanish, False
+    assert run(world) == Local(Reason.PEER_LOST)
+    link.on_request, link.is_open = lambda message: message, True
+    ran(world)
+
+
+def test_while_one_rests_another_is_asked_at_once(world: World) -> None:
+    bad, good = world.link(world.make_host(2)), world.link(world.make_host(3))
+    bad.on_reply = vanish
+    assert [ran(world).host for _ in range(4)] == [good.peer] * 4
+    assert len(asks(bad)) == 1
 
 
 def test_a_closed_connection_sends_the_task_home(world: World) -> None:
@@ -321,14 +407,11 @@ def test_a_replayed_request_changes_nothing(world: World) -> None:
 def test_only_inputs_of_the_task_leave_the_home(world: World) -> None:
     """A host may name any digest as missing; it gets what the task gives it and nothing else."""
     secret = world.home.store.put(b"a private key")
-    host = world.make_host()
-    for source in SOURCES[1:]:
-        host.store.put(source)
-    link = world.link(host)
+    link = world.link(world.make_host())
 
     def curious(answer: wire.Message) -> wire.Message:
         if isinstance(answer, wire.Answer):
-            return structs.replace(answer, missing=(*answer.missing, secret, sha256(SOURCES[1])))
+            return structs.replace(answer, missing=(secret, *answer.missing, *answer.missing))
         return answer
 
     link.on_reply = curious
@@ -413,5 +496,7 @@ def test_inputs_that_are_gone_are_said_to_be(world: World) -> None:
 def test_inputs_are_pinned_until_claims_are_closed(world: World) -> None:
     world.link(world.make_host())
     ran(world)
-    pins = {path.name for path in (world.folder / "home-1/store/pins").iterdir()}
-    assert {sha256(source).hex() for source in SOURCES} <= pins
+    folder = world.folder / "home-1/store/pins"
+    pins = {path.name: path.stat().st_mtime for path in folder.iterdir()}
+    assert {sha256(source).hex() for source in SOURCES} <= pins.keys()
+    assert set(pins.values()) == {NOW + 900 + KEEP_SECONDS}

@@ -26,10 +26,14 @@ from ledger.outbox import CANARY
 from ledger.reasons import Reason
 from ledger.types import Digest
 from node import wire
-from node.admission import EachThird, Evidence
-from node.host import CLOCK_SKEW, Lending
+from node.admission import Evidence
+from node.handshake import Credentials
+from node.host import CLOCK_SKEW
+from node.inputs import KEEP_SECONDS
 from node.journal import Journal
-from node.store import MissingContent, sha256
+from node.lending import Lending
+from node.store import sha256
+from node.strategy.thesis import EachThird
 from node.task import Limits, result_digest, task_digest
 from node.verification import judge
 from tests.unit.node_world import (
@@ -42,6 +46,7 @@ from tests.unit.node_world import (
     HostNode,
     ManualClock,
     World,
+    credentials,
     key,
     make_ask,
     make_confirm,
@@ -110,7 +115,7 @@ def test_a_result_is_signed_sealed_and_in_the_outbox(world: World) -> None:
     assert opens.task_digest == task_digest(TASK)
     sealed = seal(opens.result_digest, opens.salt, host.address, request_id)
     assert done.asset.seal == sealed
-    assert host.journal.counters() == {"hosted": 1}
+    assert done.salt == opens.salt
     assert host.side.load == 0
     assert host.runner.timeouts == [900]
     assert host.journal.task(opens.task_digest) is not None
@@ -310,6 +315,28 @@ def test_machine_bound_rejections_do_not_move_the_strategys_count(world: World) 
     accepted(world, host, 4)
 
 
+def rejected_by(host: HostNode, home: Credentials, seq: int) -> bool:
+    """Whether a request got its signed rejection, recorded or not."""
+    message = make_ask(home, host.address, seq)
+    answer = asyncio.run(host.side.ask(home.key.address, message))
+    assert isinstance(answer.rejected, Rejected)
+    return signed_by(DOMAIN, answer.rejected, answer.signature, host.address)
+
+
+def test_only_so_many_rejections_of_a_home_are_recorded_in_a_day(world: World) -> None:
+    """Each costs the host gas: a home must not be able to drain it."""
+    host = world.make_host(lends=Lending(rejections_recorded=2))
+    host.evidence = None
+    one, other = world.home.me, credentials(5, world.clock)
+    assert all(rejected_by(host, one, seq) for seq in range(4))
+    assert len(host.migrations()) == 2
+    assert all(rejected_by(host, other, seq) for seq in range(3))
+    assert len(host.migrations()) == 4
+    world.clock.time = (NOW // 86_400 + 1) * 86_400
+    assert all(rejected_by(host, one, seq) for seq in range(4, 7))
+    assert [each.request.seq for each in host.migrations()] == [0, 1, 0, 1, 4, 5]
+
+
 # -- CONFIRMED -----------------------------------------------------------------------------------
 
 
@@ -383,7 +410,7 @@ def test_a_stranger_cannot_confirm_for_the_home(world: World) -> None:
 
 
 def nothing_came_of_it(host: HostNode) -> bool:
-    return not host.migrations() and host.side.load == 0 and host.journal.counters() == {}
+    return not host.migrations() and host.side.load == 0
 
 
 @pytest.mark.parametrize("killed", ["timeout", "cpu", "output"])
@@ -405,13 +432,76 @@ def test_a_sandbox_that_fails_frees_the_slot(world: World) -> None:
     assert nothing_came_of_it(host)
 
 
-def test_inputs_that_never_came_are_noticed(world: World) -> None:
+UNASKED: list[tuple[bytes, ...]] = [
+    (),
+    SOURCES[:1],
+    (*SOURCES, b"one more"),
+    (SOURCES[0], b"another"),
+    (b"another", b"yet another"),
+]
+
+
+@pytest.mark.parametrize("blobs", UNASKED, ids=["none", "one", "more", "another", "others"])
+def test_inputs_are_just_those_that_were_asked_for(world: World, blobs: tuple[bytes, ...]) -> None:
+    """A home must be able neither to fill the host's disk nor to start a task without inputs."""
     host = world.make_host()
     message, answer = accepted(world, host)
     good = make_confirm(world.home.me, message, answer)
-    with pytest.raises(MissingContent):
-        confirm(world, host, wire.Confirm(good.request_id, good.confirmed, good.signature, ()))
-    assert nothing_came_of_it(host)
+    bad = wire.Confirm(good.request_id, good.confirmed, good.signature, blobs)
+    with pytest.raises(PeerError, match="other inputs than were asked for"):
+        confirm(world, host, bad)
+    assert not any(host.store.has(sha256(blob)) for blob in {*blobs, *SOURCES})
+    assert host.runner.timeouts == []
+    confirm(world, host, good)
+
+
+def test_an_input_that_the_host_has_is_not_taken_again(world: World) -> None:
+    host = world.make_host()
+    host.store.put(SOURCES[0])
+    message, answer = accepted(world, host)
+    good = make_confirm(world.home.me, message, answer)
+    assert good.blobs == SOURCES[1:]
+    everything = wire.Confirm(good.request_id, good.confirmed, good.signature, SOURCES)
+    with pytest.raises(PeerError, match="other inputs than were asked for"):
+        confirm(world, host, everything)
+    confirm(world, host, good)
+
+
+def test_large_requests_are_expected_of_a_home_while_its_task_is_accepted(world: World) -> None:
+    host = world.make_host()
+    home = world.home.address
+    assert not host.side.expects(home)
+    message, answer = accepted(world, host)
+    assert host.side.expects(home)
+    assert not host.side.expects(STRANGER.address)
+    confirm(world, host, make_confirm(world.home.me, message, answer))
+    assert not host.side.expects(home)
+
+
+def test_no_task_runs_longer_than_is_lent(world: World) -> None:
+    host = world.make_host(lends=Lending(wall_seconds=100.0))
+    message, answer = accepted(world, host)
+    confirm(world, host, make_confirm(world.home.me, message, answer))
+    assert host.runner.timeouts == [100]
+
+
+def test_no_task_runs_longer_than_its_deadline(world: World) -> None:
+    host = world.make_host(lends=Lending(wall_seconds=900.0))
+    message, answer = accepted(world, host)
+    good = make_confirm(world.home.me, message, answer)
+    world.clock.time += 860
+    confirm(world, host, good)
+    assert host.runner.timeouts == [40]
+
+
+def test_inputs_are_pinned_from_the_deadline_on(world: World) -> None:
+    """Validators may ask until nothing can be claimed on a result that came at the last moment."""
+    host = world.make_host()
+    migration = finished(world, host)
+    pins = list((world.folder / "host-2/store/pins").iterdir())
+    assert {sha256(source).hex() for source in SOURCES} < {pin.name for pin in pins}
+    until = migration.request.result_deadline + KEEP_SECONDS
+    assert {pin.stat().st_mtime for pin in pins} == {until}
 
 
 def test_a_task_whose_deadline_passed_in_the_queue_is_not_run(world: World) -> None:

@@ -16,11 +16,13 @@ from ledger.errors import ChainError, CorruptData, SetupError
 from ledger.events import RawLog
 from ledger.indexer import Indexer, Progress
 from ledger.reader import Reader
+from ledger.rows import IndexHead
 from ledger.source import BlockRef
 from ledger.store import IndexStore
 from ledger.synthetic import Header, SyntheticChain
 from ledger.synthetic_actors import Settings
-from ledger.types import Address, BlockHash, BlockNumber, Digest
+from ledger.synthetic_contract import _TOPICS
+from ledger.types import Address, BlockHash, BlockNumber, Digest, UnixSeconds
 
 SMALL = Settings(nodes=4, finality_depth=3, signatures=False)
 
@@ -163,6 +165,19 @@ class Liar(SyntheticChain):
             "other block": [replace(first, block_hash=BlockHash(bytes(32)))],
             "twice": [first, *logs],
             "batch left out": [log for log in logs if log.topics[0] != settled_topic(self)],
+            "token left out": [log for log in logs if log is not mint_of(logs)],
+            "token too many": [
+                replace(log, data=log.data[:-1] + bytes([log.data[-1] + 1]))
+                if log is mint_of(logs)
+                else log
+                for log in logs
+            ],
+            "token of another": [
+                replace(log, topics=(*log.topics[:3], Digest(bytes(31) + b"\7")))
+                if log is mint_of(logs)
+                else log
+                for log in logs
+            ],
         }
         return changed[self._change]
 
@@ -177,10 +192,16 @@ def settled_topic(chain: SyntheticChain) -> Digest:
     return next(log.topics[0] for log in chain.blocks[1].logs)
 
 
+def mint_of(logs: list[RawLog]) -> RawLog:
+    """The first minting of tokens in a block that has one."""
+    return next(log for log in logs if log.topics[0] == _TOPICS["TransferSingle"])
+
+
+TOKENS = ["token left out", "token too many", "token of another"]
 CHANGES = ["unknown topic", "broken data", "other contract", "other block", "twice", "unlinked"]
 
 
-@pytest.mark.parametrize("change", [*CHANGES, "batch left out"])
+@pytest.mark.parametrize("change", [*CHANGES, *TOKENS, "batch left out"])
 def test_a_lie_stops_the_copy_at_the_block_before(copy: Copy, change: str) -> None:
     copy.chain.mine(10)
     liar = Liar(copy.chain, 7, change)
@@ -409,3 +430,13 @@ def test_a_seed_gives_one_ledger() -> None:
     first, second, other = (SyntheticChain(replace(SMALL, seed=seed)) for seed in "aab")
     hashes = [[chain.mine(20).header.hash for _ in range(4)] for chain in (first, second, other)]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_copy_that_catches_up_is_as_old_as_its_last_block() -> None:
+    def head(number: int, chain_head: int) -> IndexHead:
+        numbers = BlockNumber(number), BlockNumber(chain_head), BlockNumber(0)
+        times = UnixSeconds(1_000), UnixSeconds(5_000)
+        return IndexHead(numbers[0], BlockHash(bytes(32)), *times, *numbers[1:])
+
+    assert head(10, 10).age(5_001.0) == 1.0, "the chain was asked a second ago and has no more"
+    assert head(9, 10).age(5_001.0) == 4_001.0, "what it knows is as old as its last block"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.errors import CorruptData
 from ledger.types import Address, Digest
-from node.journal import Journal, Seal
+from node.journal import VERSION, Journal, Seal
 
 HOME, OTHER = Address(b"\x01" * 20), Address(b"\x02" * 20)
 ID, ID2 = Digest(b"\x03" * 32), Digest(b"\x04" * 32)
@@ -94,6 +95,38 @@ def test_counters_outlive_the_process(memory: Memory) -> None:
     memory.journal.count("sent", 2)
     memory.journal.count("local")
     assert memory.restart().counters() == {"sent": 3, "local": 1}
+
+
+def version_of(path: Path) -> int:
+    db = sqlite3.connect(path)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    db.close()
+    return int(version)
+
+
+def set_version(path: Path, version: int) -> None:
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {version}")
+    db.close()
+
+
+def test_a_journal_of_a_newer_program_is_left_alone(memory: Memory) -> None:
+    assert memory.journal.take_sequence(HOME, 7) == 7
+    set_version(memory.path, VERSION + 1)
+    with pytest.raises(CorruptData, match=f"of version {VERSION + 1}") as caught:
+        Journal(memory.path)
+    assert "newer program" in str(caught.value.hint)
+    assert version_of(memory.path) == VERSION + 1
+    set_version(memory.path, VERSION)
+    assert memory.restart().take_sequence(HOME, 0) == 8
+
+
+def test_a_journal_from_before_versions_keeps_what_it_knows(memory: Memory) -> None:
+    assert version_of(memory.path) == VERSION
+    assert memory.journal.claim_answer(HOME, 5, ID)
+    set_version(memory.path, 0)
+    assert not memory.restart().claim_answer(HOME, 5, ID2)
+    assert version_of(memory.path) == VERSION
 
 
 def test_only_the_owner_can_read_it(memory: Memory) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import PeerError
 from node.task import (
+    MAX_ARGUMENTS_BYTES,
     MAX_DESCRIPTOR_BYTES,
     InputFile,
     Limits,
@@ -171,6 +172,11 @@ def test_a_descriptor_that_is_too_large_is_refused_unread() -> None:
         ("/lib64/ld.so", "system directory"),
         ("/proc/self/mem", "system directory"),
         ("/run/x", "system directory"),
+        ("/home/" + "a" * 256, "a name of more than 255 bytes"),
+        ("/home/" + "ä" * 128, "a name of more than 255 bytes"),
+        ("/home/" + "a" * 256 + "/a.c", "a name of more than 255 bytes"),
+        ("/home" + "/a" * 1_022, "longer than 2048 bytes"),
+        ("/home" + "/ä" * 682, "longer than 2048 bytes"),
     ],
 )
 def test_bad_paths_are_refused_everywhere(path: str, problem: str) -> None:
@@ -190,6 +196,11 @@ def test_bad_paths_are_refused_everywhere(path: str, problem: str) -> None:
         {"argv": ("cc", "a\0b")},
         {"argv": ("cc", "\udcff")},
         {"argv": ("cc", "x" * 200_000)},
+        {"argv": ("cc", *["x" * 99_999] * 6)},
+        {"cwd": "/home/" + "a" * 256},
+        {"cwd": "/home" + "/a" * 1_022},
+        {"directories": ("/home/" + "a" * 256,)},
+        {"outputs": ("/home" + "/a" * 1_022,)},
         {"cwd": "/etc"},
         {"cwd": "relative"},
         {"env": (("AWS_SECRET_ACCESS_KEY", "x"),)},
@@ -212,6 +223,24 @@ def test_bad_tasks_do_not_exist(change: dict[str, Any]) -> None:
     with pytest.raises(PeerError) as caught:
         replace(TASK, **change)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "path", ["/home/" + "a" * 255, "/home/" + "a" + "ä" * 127, "/home/" + "/".join(["a"] * 1_021)]
+)
+def test_the_longest_paths_are_still_paths(path: str) -> None:
+    assert len(path.encode()) in (261, 2_047)
+    assert replace(TASK, cwd=path).cwd == path
+    assert InputFile(path, DIGEST, 0o644).path == path
+
+
+def test_arguments_have_a_bound_together() -> None:
+    """Each counts with the NUL that ends it, as in Linux."""
+    fits = ("cc", *["x" * 65_535] * 7, "x" * 65_531)
+    assert sum(len(argument) + 1 for argument in fits) == MAX_ARGUMENTS_BYTES - 1
+    assert replace(TASK, argv=fits).argv == fits
+    with pytest.raises(PeerError, match="too long together"):
+        replace(TASK, argv=(*fits, ""))
 
 
 def test_the_fixed_path_may_travel() -> None:

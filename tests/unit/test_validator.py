@@ -12,34 +12,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canaries.family import field_of, installed
-from canaries.replay import parameters_for
+from canaries.family import Finding, Opened, RunAgain, field_of, installed
 from ledger import calls, record
-from ledger.assets import CanaryOpened, ConfirmedMigration, Migration
-from ledger.eip712 import digest
+from ledger.assets import ConfirmedMigration, Migration
 from ledger.errors import ChainError, KudosError, PeerError
 from ledger.events import BatchSettled
 from ledger.reader import Reader
 from ledger.reasons import Reason
 from ledger.rows import (
     IndexHead,
-    KudosRow,
-    Opening,
-    Place,
-    SettledMigration,
     UnvotedBatch,
     UnvotedCanary,
 )
 from ledger.sender import Sender
-from ledger.types import Address, BlockHash, BlockNumber, Digest, Signature, TxHash, UnixSeconds
+from ledger.types import Address, BlockHash, BlockNumber, Digest, Signature, UnixSeconds
 from node import validator as module
 from node import wire
 from node.home import Remote
-from node.inputs import InputServer
+from node.inputs import InputServer, keep
+from node.lending import Lending
 from node.peers import PeerBook
 from node.store import ContentStore
-from node.task import encode_task, result_digest
-from node.validator import PATIENCE, TURN_SECONDS, Validator, is_in_turn
+from node.task import TaskDescriptor, encode_task
+from node.validator import PATIENCE, RETRY_SECONDS_MAX, TURN_SECONDS, Validator, is_in_turn
+from tests.unit.canary_claims import KUDOS, SETTLED, ZERO, make_claim, planted
 from tests.unit.node_world import (
     DOMAIN,
     EXECUTION,
@@ -55,9 +51,6 @@ from tests.unit.node_world import (
 )
 
 ME = key(11).address
-ZERO = Digest(bytes(32))
-PLACE = Place(BlockNumber(5), 0, TxHash(ZERO), UnixSeconds(NOW), True)
-KUDOS = Digest(b"\x0c" * 32)
 
 
 @dataclass
@@ -103,6 +96,15 @@ class FakeSender:
         return Receipt(BlockNumber(8))
 
 
+class BrokenFamily:
+    """Code of somebody else that fails in a way of its own."""
+
+    name = "broken"
+
+    async def verify(self, opened: Opened, run_again: RunAgain) -> Finding:
+        raise RuntimeError("no such thing")
+
+
 class Party:
     """A connection to a home or a host that serves what ``answer`` gives."""
 
@@ -133,13 +135,19 @@ class Scene:
     runner: FakeRunner
     validator: Validator
 
-    def round(self) -> int:
-        return asyncio.run(self.validator.round())
+    def judge_batches(self) -> int:
+        return asyncio.run(self.validator.batch_round())
 
-    def finish(self, canary: bool = False) -> ConfirmedMigration:
-        home = self.world.home
-        home.schedule.canary = canary
-        outcome = asyncio.run(home.side.run(TASK, "cc"))
+    def judge_canaries(self) -> int:
+        return asyncio.run(self.validator.canary_round())
+
+    def lose_votes(self) -> None:
+        """The block of the votes is indexed, and the claims are as open as before."""
+        self.reader.number = 8
+        assert self.judge_batches() == 0
+
+    def finish(self) -> ConfirmedMigration:
+        outcome = asyncio.run(self.world.home.side.run(TASK, "cc"))
         assert isinstance(outcome, Remote)
         migration = self.host.migrations()[-1]
         assert isinstance(migration, ConfirmedMigration)
@@ -149,35 +157,19 @@ class Scene:
         packed = record.encode_batch(migrations)
         root = Digest(bytes([len(self.reader.batches) + 1]) * 32)
         event = BatchSettled(self.host.address, root, claims, (), packed)
-        self.reader.batches.append(UnvotedBatch(event, PLACE))
+        self.reader.batches.append(UnvotedBatch(event, SETTLED))
         return self.reader.batches[-1]
 
-    def claim(self, kudos: Digest = KUDOS, answer: bytes | None = None) -> None:
-        """A K3 claim on a planted canary that really ran at the host."""
-        migration = self.finish(canary=True)
-        request_id, result_id = (
-            digest(DOMAIN, each) for each in (migration.request, migration.result)
-        )
-        sealed = self.world.home.vault.canary(request_id)
-        assert sealed is not None
-        mark = sealed.mark
-        opened = CanaryOpened(
-            request_id,
-            result_id,
-            Digest(sealed.task_digest),
-            Digest(mark.family),
-            Digest(mark.parameters),
-            Digest(mark.salt),
-            NOW,
-        )
-        found = answer or result_digest(EXECUTION.result())
-        parties = (self.host.address, self.world.home.address)
-        row = KudosRow(
-            *(kudos, 3, *parties, result_id, request_id, "planted", Digest(found), ZERO, 0, 1),
-            *(PLACE, None),
-        )
-        settled = SettledMigration(migration, request_id, ZERO, ZERO, result_id, ZERO, 0, PLACE)
-        self.reader.canaries.append(UnvotedCanary(row, settled, Opening(opened, b"", PLACE)))
+    def claim(self, kudos: Digest = KUDOS, task: TaskDescriptor = TASK, **how: Any) -> None:
+        """A K3 claim on a canary whose task both parties have kept."""
+        home = self.world.home
+        seq = len(self.reader.canaries)
+        claim = make_claim(home.me, self.host.address, seq, kudos, task, **how)
+        self.reader.canaries.append(claim)
+        for party in (home, self.host):
+            for source in SOURCES:
+                party.store.put(source)
+            keep(party.store, party.journal, task, NOW + 900)
 
     def age(self, seconds: float) -> None:
         self.world.clock.time = NOW + seconds
@@ -236,7 +228,7 @@ def test_a_batch_is_voted_on_record_by_record(scene: Scene) -> None:
     forged = replace(good[1], home_signature=Signature(key(9).sign(DOMAIN, good[1].confirmed)))
     late = replace(good[2], result=replace(good[2].result, signed_at=NOW + 901))
     batch = scene.settle([good[0], forged, late])
-    assert scene.round() == 1
+    assert scene.judge_batches() == 1
     doubts = ((1, Reason.REFUSE_SIGNATURE), (2, Reason.REFUSE_ORDER))
     expected = calls.BatchVote(scene.host.address, batch.event.root, 0b001, 0b110, doubts)
     assert scene.sender.sent == [calls.vote([expected], [])]
@@ -244,24 +236,24 @@ def test_a_batch_is_voted_on_record_by_record(scene: Scene) -> None:
 
 def test_only_records_with_a_claim_are_voted_on(scene: Scene) -> None:
     batch = scene.settle([scene.finish() for _ in range(3)], claims=0b101)
-    scene.round()
+    scene.judge_batches()
     expected = calls.BatchVote(scene.host.address, batch.event.root, 0b101, 0, ())
     assert scene.sender.sent == [calls.vote([expected], [])]
 
 
 def test_a_round_without_claims_sends_nothing(scene: Scene) -> None:
-    assert scene.round() == 0
+    assert scene.judge_batches() == 0
     assert scene.sender.sent == []
 
 
 def test_a_vote_is_given_once_until_the_index_shows_that_it_was_lost(scene: Scene) -> None:
     scene.settle([scene.finish()])
-    assert scene.round() == 1
-    assert scene.round() == 0
+    assert scene.judge_batches() == 1
+    assert scene.judge_batches() == 0
     scene.reader.number = 7
-    assert scene.round() == 0
+    assert scene.judge_batches() == 0
     scene.reader.number = 8  # the block of the vote is indexed, and the batch is still open
-    assert scene.round() == 1
+    assert scene.judge_batches() == 1
     assert scene.sender.sent[0] == scene.sender.sent[1]
 
 
@@ -269,10 +261,10 @@ def test_a_vote_that_would_be_refused_is_not_paid_for(scene: Scene) -> None:
     scene.settle([scene.finish()])
     scene.sender.refuse = ChainError("refused")
     with pytest.raises(ChainError):
-        scene.round()
+        scene.judge_batches()
     assert scene.sender.sent == []
     scene.sender.refuse = None
-    assert scene.round() == 1
+    assert scene.judge_batches() == 1
 
 
 def test_an_unreachable_chain_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,6 +287,55 @@ def test_an_unreachable_chain_is_waited_for(scene: Scene, monkeypatch: pytest.Mo
     assert len(scene.sender.sent) == 1
 
 
+def until(scene: Scene, done: Callable[[], bool]) -> None:
+    """Lets both kinds of rounds run until something has happened, and checks that they still do."""
+
+    async def watch() -> None:
+        running = asyncio.create_task(scene.validator.run())
+        for _ in range(300):
+            if done():
+                break
+            await asyncio.sleep(0.01)
+        assert not running.done()
+        running.cancel()
+
+    asyncio.run(watch())
+    assert done()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(module, "FAILED_SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_canary_that_takes_its_time_holds_up_no_batch(scene: Scene) -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    scene.claim()
+    scene.serve(scene.host)
+    scene.runner.before = hang
+    batch = scene.settle([scene.finish()])
+    vote = calls.BatchVote(scene.host.address, batch.event.root, 1, 0, ())
+    until(scene, lambda: bool(scene.runner.timeouts and scene.sender.sent))
+    assert scene.sender.sent == [calls.vote([vote], [])]
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_batch_that_cannot_be_judged_holds_up_no_canary(scene: Scene) -> None:
+    scene.claim()
+    scene.serve(scene.host)
+    batch = scene.settle([scene.finish()])
+    broken = replace(batch, event=replace(batch.event, batch=b"no batch"))
+    scene.reader.batches = [broken]
+    until(scene, lambda: bool(scene.sender.sent))
+    assert scene.voted() == [Reason.APPROVE]
+    scene.reader.batches = [batch]
+    until(scene, lambda: len(scene.sender.sent) == 2)
+
+
 # -- K3 ------------------------------------------------------------------------------------------
 
 
@@ -302,23 +343,80 @@ def test_an_unreachable_chain_is_waited_for(scene: Scene, monkeypatch: pytest.Mo
 def test_a_right_answer_is_approved_with_the_inputs_of_either_party(scene: Scene, who: str) -> None:
     scene.claim()
     scene.serve(scene.host if who == "host" else scene.world.home)
-    assert scene.round() == 1
+    assert scene.judge_canaries() == 1
     assert scene.voted() == [Reason.APPROVE]
     assert len(scene.runner.timeouts) == 1
 
 
 def test_a_wrong_answer_is_refused(scene: Scene) -> None:
-    scene.claim(answer=b"\x01" * 32)
+    scene.claim(answer=Digest(b"\x01" * 32))
     scene.serve(scene.host)
-    scene.round()
+    scene.judge_canaries()
     assert scene.voted() == [Reason.REFUSE_RESULT]
+    assert len(scene.runner.timeouts) == 1, "it was refused without a run"
+
+
+@pytest.mark.parametrize(
+    ("row", "opening", "reason"),
+    [
+        ({"result_digest": ZERO}, {}, Reason.REFUSE_RESULT),
+        ({"seal_salt": ZERO}, {}, Reason.REFUSE_RESULT),
+        ({"result_digest": None}, {}, Reason.REFUSE_RESULT),
+        ({}, {"signature": bytes(64)}, Reason.REFUSE_SIGNATURE),
+    ],
+)
+def test_a_claim_that_does_not_hold_on_paper_is_refused_unrun(
+    scene: Scene, row: dict[str, Any], opening: dict[str, Any], reason: Reason
+) -> None:
+    scene.claim()
+    party = scene.serve(scene.host)
+    (claim,) = scene.reader.canaries
+    forged = replace(
+        claim, kudos=replace(claim.kudos, **row), opening=replace(claim.opening, **opening)
+    )
+    scene.reader.canaries = [forged]
+    assert scene.judge_canaries() == 1
+    assert scene.voted() == [reason]
+    assert (party.asked, scene.runner.timeouts) == (0, [])
+
+
+@pytest.mark.parametrize("limit", ["cpu_seconds", "memory_mib", "output_kib"])
+def test_limits_that_the_request_did_not_state_are_refused(scene: Scene, limit: str) -> None:
+    """Otherwise the run would be another one than the host was asked for."""
+    stated = getattr(TASK.limits, limit)
+    scene.claim(changes={limit: stated - 1})
+    scene.serve(scene.host)
+    scene.judge_canaries()
+    assert scene.voted() == [Reason.REFUSE_OPENING]
+    assert scene.runner.timeouts == []
+
+
+@pytest.mark.parametrize("lends", [(59, 512, 1024), (60, 511, 1024), (60, 512, 1023)])
+def test_a_validator_runs_no_more_than_it_lends(scene: Scene, lends: tuple[int, int, int]) -> None:
+    cpu_seconds, memory_mib, output_kib = lends
+    scene.validator.lends = Lending(
+        cpu_seconds=cpu_seconds, memory_mib=memory_mib, output_kib=output_kib
+    )
+    scene.claim()
+    scene.serve(scene.host)
+    scene.judge_canaries()
+    assert scene.voted() == [Reason.ABSTAIN_SANDBOX]
+    assert scene.runner.timeouts == []
+
+
+def test_a_run_is_bounded_by_what_the_validator_lends(scene: Scene) -> None:
+    scene.validator.lends = Lending(wall_seconds=77.0)
+    scene.claim()
+    scene.serve(scene.host)
+    assert scene.judge_canaries() == 1
+    assert scene.runner.timeouts == [77.0]
 
 
 def test_another_run_that_differs_refuses(scene: Scene) -> None:
     scene.claim()
     scene.serve(scene.host)
     scene.runner.execution = replace(EXECUTION, stderr=b"other")
-    scene.round()
+    scene.judge_canaries()
     assert scene.voted() == [Reason.REFUSE_RESULT]
 
 
@@ -326,50 +424,56 @@ def test_a_canary_of_another_toolchain_is_left_to_others(scene: Scene) -> None:
     scene.validator.toolchain = "gcc-13"
     scene.claim()
     party = scene.serve(scene.host)
-    scene.round()
+    scene.judge_canaries()
     assert scene.voted() == [Reason.ABSTAIN_TOOLCHAIN]
     assert party.asked == 0
 
 
 def test_a_mark_that_names_another_toolchain_than_its_task_is_refused(scene: Scene) -> None:
-    scene.claim()
+    scene.claim(mark=planted("gcc-13"))
     scene.serve(scene.host)
-    (claim,) = scene.reader.canaries
     scene.validator.toolchain = "gcc-13"
-    opened = replace(claim.opening.asset, parameters=Digest(parameters_for("gcc-13")))
-    scene.reader.canaries = [replace(claim, opening=replace(claim.opening, asset=opened))]
-    scene.round()
+    scene.judge_canaries()
     assert scene.voted() == [Reason.REFUSE_OPENING]
     assert scene.runner.timeouts == []
 
 
-def test_an_unknown_family_or_a_claim_without_an_answer_is_left_to_others(scene: Scene) -> None:
-    scene.claim()
-    (claim,) = scene.reader.canaries
-    unknown = replace(claim.opening.asset, family=Digest(field_of("unheard")))
-    scene.reader.canaries = [replace(claim, opening=replace(claim.opening, asset=unknown))]
-    scene.round()
-    other = replace(claim.kudos, result_digest=None, kudos_id=Digest(b"\x0d" * 32))
-    scene.reader.canaries = [replace(claim, kudos=other)]
-    scene.round()
-    votes = [calls.CanaryVote(each, Reason.ABSTAIN_SANDBOX) for each in (KUDOS, other.kudos_id)]
-    assert scene.sender.sent == [calls.vote([], [vote]) for vote in votes]
+def test_an_unknown_family_is_left_to_others(scene: Scene) -> None:
+    scene.claim(mark=planted(family="unheard"))
+    party = scene.serve(scene.host)
+    scene.judge_canaries()
+    assert scene.voted() == [Reason.ABSTAIN_SANDBOX]
+    assert party.asked == 0
 
 
 def test_missing_inputs_are_asked_for_again_before_the_validator_abstains(scene: Scene) -> None:
     scene.claim()
-    assert scene.round() == 0
-    scene.age(PATIENCE - 1)
-    assert scene.round() == 0
+    assert scene.judge_canaries() == 0
+    scene.age(PATIENCE - RETRY_SECONDS_MAX - 2)
+    assert scene.judge_canaries() == 0
     scene.serve(scene.host)
-    assert scene.round() == 1
+    scene.age(PATIENCE - 1)
+    assert scene.judge_canaries() == 1
     assert scene.voted() == [Reason.APPROVE]
+
+
+@pytest.mark.parametrize(
+    ("age", "pause"), [(0, 0.7), (2, 0.7), (400, 100), (2_400, 600), (80_000, 600)]
+)
+def test_pauses_between_questions_grow(scene: Scene, age: float, pause: float) -> None:
+    """A fetch may be large, and the parties may be gone for good."""
+    scene.claim()
+    party = scene.peers.parties[scene.host.address] = Party(lambda fetch: wire.Fault("gone"))
+    for seconds, asked in [(0, 1), (pause - 0.1, 1), (pause + 0.1, 2)]:
+        scene.age(age + seconds)
+        assert scene.judge_canaries() == 0
+        assert party.asked == asked
 
 
 def test_inputs_that_never_come_end_in_an_abstention(scene: Scene) -> None:
     scene.claim()
     scene.age(PATIENCE)
-    assert scene.round() == 1
+    assert scene.judge_canaries() == 1
     assert scene.voted() == [Reason.ABSTAIN_INPUTS]
 
 
@@ -394,11 +498,12 @@ BAD_PARTIES: dict[str, Callable[[wire.Fetch], wire.Message]] = {
 def test_a_party_that_gives_nothing_usable_is_passed_over(scene: Scene, what: str) -> None:
     bad = scene.peers.parties[scene.host.address] = Party(BAD_PARTIES[what])
     scene.claim()
-    assert scene.round() == 0
+    assert scene.judge_canaries() == 0
     assert bad.asked == 1
     assert scene.runner.timeouts == []
     scene.serve(scene.world.home)
-    assert scene.round() == 1
+    scene.age(1)
+    assert scene.judge_canaries() == 1
     assert scene.voted() == [Reason.APPROVE]
 
 
@@ -406,7 +511,7 @@ def test_a_sandbox_that_fails_is_no_verdict_on_the_host(scene: Scene) -> None:
     scene.claim()
     scene.serve(scene.host)
     scene.runner.error = KudosError("no sandbox")
-    scene.round()
+    scene.judge_canaries()
     assert scene.voted() == [Reason.ABSTAIN_SANDBOX]
 
 
@@ -414,26 +519,43 @@ def test_a_run_that_was_stopped_is_no_verdict_on_the_host(scene: Scene) -> None:
     scene.claim()
     scene.serve(scene.host)
     scene.runner.execution = replace(EXECUTION, killed="timeout")
-    scene.round()
+    scene.judge_canaries()
     assert scene.voted() == [Reason.ABSTAIN_SANDBOX]
+
+
+def test_a_claim_that_breaks_something_stands_in_nobodys_way(scene: Scene) -> None:
+    other = Digest(b"\x0d" * 32)
+    scene.claim(mark=planted(family="broken"))
+    scene.claim(other)
+    scene.serve(scene.host)
+    scene.validator.families = {**installed(), field_of("broken"): BrokenFamily()}
+    assert scene.judge_canaries() == 2
+    votes = [
+        calls.CanaryVote(KUDOS, Reason.ABSTAIN_SANDBOX),
+        calls.CanaryVote(other, Reason.APPROVE),
+    ]
+    assert scene.sender.sent == [calls.vote([], votes)]
+    scene.lose_votes()
+    assert scene.judge_canaries() == 2
+    assert len(scene.runner.timeouts) == 1
 
 
 def test_a_canary_is_run_once_and_few_at_a_time(scene: Scene) -> None:
     for number in range(6):
         scene.claim(Digest(bytes([0x20 + number]) * 32))
     scene.serve(scene.host)
-    assert scene.round() == 4
-    assert scene.round() == 2
-    assert scene.round() == 0
+    assert scene.judge_canaries() == 4
+    assert scene.judge_canaries() == 2
+    assert scene.judge_canaries() == 0
     assert len(scene.runner.timeouts) == 6
 
 
 def test_a_lost_vote_is_given_again_without_running_again(scene: Scene) -> None:
     scene.claim()
     scene.serve(scene.host)
-    assert scene.round() == 1
-    scene.reader.number = 8
-    assert scene.round() == 1
+    assert scene.judge_canaries() == 1
+    scene.lose_votes()
+    assert scene.judge_canaries() == 1
     assert scene.voted() == [Reason.APPROVE] * 2
     assert len(scene.runner.timeouts) == 1
 
@@ -442,9 +564,9 @@ def test_whoever_is_not_in_turn_waits_for_a_decision_first(scene: Scene) -> None
     scene.validator.threshold = 0
     scene.claim()
     scene.serve(scene.host)
-    assert scene.round() == 0
+    assert scene.judge_canaries() == 0
     scene.age(TURN_SECONDS)
-    assert scene.round() == 1
+    assert scene.judge_canaries() == 1
 
 
 def test_a_validator_takes_no_requests() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from canaries.commitment import ORDINARY, PLANTED, Mark
-from canaries.vault import Sealed, Vault, VaultError
+from canaries.vault import VERSION, Sealed, Vault, VaultError
 
 ID = b"\x01" * 32
 RESULT, OTHER_RESULT = b"\x0a" * 32, b"\x0b" * 32
@@ -135,6 +135,38 @@ def test_a_damaged_vault_gives_no_openings(vault: Vault, path: Path) -> None:
     db.close()
     with pytest.raises(VaultError, match="damaged"):
         vault.undelivered()
+
+
+def version_of(path: Path) -> int:
+    db = sqlite3.connect(path)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    db.close()
+    return int(version)
+
+
+def set_version(path: Path, version: int) -> None:
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {version}")
+    db.close()
+
+
+def test_a_vault_of_a_newer_program_is_left_alone(vault: Vault, path: Path) -> None:
+    vault.put(CANARY)
+    set_version(path, VERSION + 1)
+    with pytest.raises(VaultError, match=f"of version {VERSION + 1}"):
+        Vault(path)
+    assert version_of(path) == VERSION + 1
+    assert vault.canary(ID) == CANARY
+
+
+def test_a_vault_from_before_versions_keeps_its_marks(vault: Vault, path: Path) -> None:
+    assert version_of(path) == VERSION
+    vault.put(CANARY)
+    set_version(path, 0)
+    again = reopened(path)
+    assert again.canary(ID) == CANARY
+    again.close()
+    assert version_of(path) == VERSION
 
 
 def test_a_mark_does_not_show_itself(vault: Vault) -> None:

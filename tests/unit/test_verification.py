@@ -22,10 +22,21 @@ from ledger.assets import (
     Result,
 )
 from ledger.eip712 import Domain, digest
+from ledger.keys import Key
 from ledger.reasons import Reason
+from ledger.rows import UnvotedCanary
 from ledger.types import Digest, Signature
-from node.verification import CLOCK_SKEW, ballot, judge
-from tests.unit.node_world import DOMAIN, NOW, ManualClock, credentials, key, make_request
+from node.verification import CLOCK_SKEW, ballot, judge, judge_canary
+from tests.unit.canary_claims import ZERO, make_claim
+from tests.unit.node_world import (
+    DOMAIN,
+    NOW,
+    ORDINARY_MARK,
+    ManualClock,
+    credentials,
+    key,
+    make_request,
+)
 
 HOME = credentials(1, ManualClock())
 HOST = key(2).address
@@ -132,3 +143,79 @@ def test_a_ballot_is_the_verdicts_on_all_claims(picks: list[int], claims: int) -
         assert reasons.get(index) == (Reason.REFUSE_ORDER if claimed and not good else None)
     assert found.approve >> len(picks) == found.refuse >> len(picks) == 0
     assert len(reasons) == found.refuse.bit_count()
+
+
+# -- K3 on paper ---------------------------------------------------------------------------------
+
+CLAIM = make_claim(HOME, HOST)
+MIGRATION = CLAIM.settled.migration
+assert isinstance(MIGRATION, ConfirmedMigration)
+
+
+def with_migration(migration: Migration) -> UnvotedCanary:
+    return replace(CLAIM, settled=replace(CLAIM.settled, migration=migration))
+
+
+def with_row(**changes: Any) -> UnvotedCanary:
+    return replace(CLAIM, kudos=replace(CLAIM.kudos, **changes))
+
+
+def opened_as(signer: Key = HOME.key, domain: Domain = DOMAIN, **changes: Any) -> UnvotedCanary:
+    """Another opening than the home's, properly signed by whoever it is."""
+    asset = replace(CLAIM.opening.asset, **changes)
+    opening = replace(CLAIM.opening, asset=asset, signature=signer.sign(domain, asset))
+    return replace(CLAIM, opening=opening)
+
+
+def test_a_claim_that_holds_on_paper_is_approved() -> None:
+    assert judge_canary(DOMAIN, CLAIM) is Reason.APPROVE
+    assert judge_canary(DOMAIN, make_claim(HOME, HOST, 7, answer=ZERO)) is Reason.APPROVE
+
+
+DISHONEST: dict[str, tuple[UnvotedCanary, Reason]] = {
+    "a rejection": (with_migration(rejected()), Reason.REFUSE_ORDER),
+    "out of order": (
+        with_migration(replace(MIGRATION, result=replace(MIGRATION.result, signed_at=NOW + 901))),
+        Reason.REFUSE_ORDER,
+    ),
+    "never confirmed": (
+        with_migration(replace(MIGRATION, home_signature=Signature(bytes(64)))),
+        Reason.REFUSE_SIGNATURE,
+    ),
+    "opened by the host": (opened_as(key(2)), Reason.REFUSE_SIGNATURE),
+    "opened elsewhere": (opened_as(domain=Domain(1, DOMAIN.contract)), Reason.REFUSE_SIGNATURE),
+    "changed after it was signed": (
+        replace(
+            CLAIM,
+            opening=replace(CLAIM.opening, asset=replace(CLAIM.opening.asset, signed_at=NOW + 1)),
+        ),
+        Reason.REFUSE_SIGNATURE,
+    ),
+    "another task": (opened_as(task_digest=ZERO), Reason.REFUSE_OPENING),
+    "another family": (opened_as(family=ZERO), Reason.REFUSE_OPENING),
+    "other parameters": (opened_as(parameters=ZERO), Reason.REFUSE_OPENING),
+    "another salt": (opened_as(salt=Digest(b"\x01" * 32)), Reason.REFUSE_OPENING),
+    "no salt": (opened_as(salt=ZERO), Reason.REFUSE_OPENING),
+    "committed to another place": (
+        make_claim(HOME, HOST, changes={"seq": 1}),
+        Reason.REFUSE_OPENING,
+    ),
+    "an ordinary task": (
+        make_claim(
+            HOME,
+            HOST,
+            changes={"commitment": make_request(HOME, HOST, mark=ORDINARY_MARK).commitment},
+        ),
+        Reason.REFUSE_OPENING,
+    ),
+    "no answer": (with_row(result_digest=None), Reason.REFUSE_RESULT),
+    "no salt of the seal": (with_row(seal_salt=None), Reason.REFUSE_RESULT),
+    "another answer than sealed": (with_row(result_digest=ZERO), Reason.REFUSE_RESULT),
+    "another salt of the seal": (with_row(seal_salt=ZERO), Reason.REFUSE_RESULT),
+}
+
+
+@pytest.mark.parametrize("what", DISHONEST)
+def test_a_claim_that_does_not_hold_on_paper_is_refused(what: str) -> None:
+    claim, reason = DISHONEST[what]
+    assert judge_canary(DOMAIN, claim) is reason
