@@ -9,8 +9,11 @@ library Base64 {
     /// @notice Three bytes become four characters; missing bytes of the last three become "=".
     function encode(bytes memory data) internal pure returns (string memory) {
         bytes memory alphabet = ALPHABET;
+        // Rounding down is the point, here and below: whole groups of three bytes, of four characters.
+        // slither-disable-next-line divide-before-multiply
         bytes memory text = new bytes((data.length + 2) / 3 * 4);
         for (uint256 i = 0; i < text.length; ++i) {
+            // slither-disable-next-line divide-before-multiply
             uint256 first = i / 4 * 3;
             uint256 shift = 18 - 6 * (i % 4);
             // A group of n bytes takes n + 1 characters; the rest of the four is padding.
