@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.errors import PeerError, UsageError
 from ledger.types import Address, address_from_hex, short
@@ -16,6 +17,14 @@ from node.transport import connect, parse_endpoint
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Dial(Protocol):
+    """How a connection is made: ``node.transport.connect``, or a network that is a dict."""
+
+    async def __call__(
+        self, host: str, port: int, me: Credentials, handler: Handler, expected: Address | None, /
+    ) -> Connection: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,9 @@ class PeerBook:
         me: Credentials,
         endpoints: Sequence[Endpoint],
         handler: Handler,
+        dial: Dial = connect,
     ) -> None:
+        self._dial = dial
         self._me, self._endpoints, self._handler = me, endpoints, handler
         self._live: dict[Address, Connection] = {}
 
@@ -73,7 +84,7 @@ class PeerBook:
         failures = 0
         while True:
             try:
-                connection = await connect(
+                connection = await self._dial(
                     endpoint.host, endpoint.port, self._me, self._handler, endpoint.address
                 )
             except PeerError as error:

@@ -124,12 +124,12 @@ class Sandbox:
     def _try(self) -> subprocess.CompletedProcess[bytes]:
         """Run ``true`` in a scratch directory, exactly as a job would be."""
         with tempfile.TemporaryDirectory(prefix="kudos-try-", dir=self._scratch) as directory:
-            staging = Staging(Path(directory), ("/work/try",))
-            staging.staged("/work/try").mkdir(parents=True)
+            staging = Staging(Path(directory), ("/task/try",))
+            staging.staged("/task/try").mkdir(parents=True)
             if self._owner is not None:
                 os.chown(directory, self._owner, self._owner)
             task = TaskDescriptor(
-                argv=("true",), cwd="/work/try", env=(), toolchain="none", inputs=(),
+                argv=("true",), cwd="/task/try", env=(), toolchain="none", inputs=(),
                 directories=(), outputs=(),
             )  # fmt: skip
             return subprocess.run(

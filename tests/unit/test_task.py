@@ -56,15 +56,15 @@ def tasks(draw: st.DrawFn) -> TaskDescriptor:
     variables = draw(st.dictionaries(st.sampled_from(["LANG", "LC_ALL", "TZ"]), texts))
     return TaskDescriptor(
         argv=("cc", *draw(st.lists(texts, max_size=4))),
-        cwd="/work/cwd",
+        cwd="/task/cwd",
         env=tuple(sorted(variables.items())),
         toolchain=draw(texts),
         inputs=tuple(
             InputFile(path, draw(digests), draw(modes))
-            for path in sorted(f"/work/files/{name}" for name in inputs)
+            for path in sorted(f"/task/files/{name}" for name in inputs)
         ),
         directories=tuple(sorted(f"/dirs/{name}" for name in draw(st.sets(names, max_size=3)))),
-        outputs=tuple(sorted(f"/work/files/{name}" for name in files if name not in inputs)),
+        outputs=tuple(sorted(f"/task/files/{name}" for name in files if name not in inputs)),
         limits=Limits(draw(st.integers(1, 86400)), draw(st.integers(1, 999)), 1),
     )
 
@@ -80,7 +80,7 @@ def test_a_task_survives_its_encoding(task: TaskDescriptor) -> None:
 def test_a_result_survives_its_encoding(
     status: int, out: bytes, err: bytes, files: dict[str, tuple[bytes, int]]
 ) -> None:
-    outputs = tuple(OutputFile(f"/work/{n}", *f) for n, f in sorted(files.items()))
+    outputs = tuple(OutputFile(f"/task/{n}", *f) for n, f in sorted(files.items()))
     # Sorted by path, which all share a prefix, is sorted by name.
     result = ResultDescriptor(status, out, err, outputs)
     assert decode_result(encode_result(result)) == result
