@@ -102,7 +102,8 @@ async def connect(
             except BaseException:
                 writer.close()
                 raise
-    except (OSError, EOFError, TimeoutError) as error:
+    except (OSError, EOFError, TimeoutError, ValueError, OverflowError) as error:
+        # The last two: whoever answers there may send values that no signature is over.
         why = str(error) or type(error).__name__
         raise PeerError(f"No node answers at {host}:{port} ({why}).") from error
     return Connection(peer, reader, writer, handler)
