@@ -29,7 +29,7 @@ from node.openings import Opener
 from node.peers import Endpoint, PeerBook
 from node.service import INDEX, Base, prepare, stop_signal, supervise
 from node.strategy_file import load_strategy
-from node.transport import listen, parse_endpoint
+from node.transport import parse_endpoint
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Node:
         self._vault = _open_vault(data / "vault.db")
         self._outbox = Outbox.open(data / "outbox.db", base.me.domain, base.me.clock)
         peers = [Endpoint.parse(text) for text in options.peer]
-        self._peers = PeerBook(base.me, peers, self._serve)
+        self._peers = PeerBook(base.me, peers, self._serve, base.outside.dial)
         self._home = HomeSide(
             me=base.me,
             journal=self._journal,
@@ -92,7 +92,7 @@ class Node:
         base, stop = self._base, stop_signal()
         await base.copy.catch_up()
         host, port = self._endpoint
-        listener = await listen(host, port, base.me, self._serve, self._host.expects)
+        listener = await base.outside.listen(host, port, base.me, self._serve, self._host.expects)
         front = Front(self._home, self._journal, base.store, base.toolchain)
         server = await front.serve(self._socket)
         opener = Opener(base.me, self._vault, base.reader, self._peers.of)

@@ -9,10 +9,10 @@ import logging
 import signal
 import tempfile
 import time
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ledger.deployment import Deployment
 from ledger.errors import ChainError
@@ -23,14 +23,17 @@ from ledger.rpc import Rpc
 from ledger.sender import Sender
 from ledger.store import IndexStore
 from ledger.types import hex_of
+from node.connection import Expects, Handler
 from node.handshake import Credentials
 from node.identity import password_from, unlock
 from node.inputs import Runner
 from node.ledger_copy import LedgerCopy
+from node.peers import Dial
 from node.sandbox import Sandbox, UnsandboxedRunner
 from node.staging import sweep
 from node.store import ContentStore
 from node.toolchain import Toolchain, detect
+from node.transport import Listener, connect, listen
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +42,34 @@ ADDRESS_FILE = "address"
 """Says whose data directory it is."""
 
 
+class Listen(Protocol):
+    """How a node is reached: ``node.transport.listen``, or a network that is a dict."""
+
+    async def __call__(
+        self, host: str, port: int, me: Credentials, handler: Handler, is_expected: Expects, /
+    ) -> Listener: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything outside of the program: time, chance, the chain, the network, and what runs tasks.
+    A simulator passes its own; the disk is a directory among the options."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    entropy: Entropy = system_entropy
+    open_rpc: Callable[[str], Rpc] = Rpc
+    sleep: Callable[[float], None] = time.sleep
+    dial: Dial = connect
+    listen: Listen = listen
+    runner: Runner | None = None
+    """None: bubblewrap, or what the options say instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """A daemon's common ground."""
 
+    outside: Outside
     me: Credentials
     deployment: Deployment
     data: Path
@@ -54,19 +81,18 @@ class Base:
     toolchain: Toolchain
 
 
-def prepare(
-    options: argparse.Namespace, clock: Clock | None = None, entropy: Entropy = system_entropy
-) -> Base:
+def prepare(options: argparse.Namespace, outside: Outside | None = None) -> Base:
     """Everything that can be wrong is found here, before anybody is served."""
-    clock = clock or SystemClock()
+    outside = outside or Outside()
+    clock = outside.clock
     data: Path = options.data
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     toolchain = detect(cache=data / "toolchain.json")
-    runner = find_runner(data / "scratch", unsandboxed=options.unsandboxed)
+    runner = outside.runner or find_runner(data / "scratch", unsandboxed=options.unsandboxed)
     deployment = Deployment.load(options.ledger)
     key = unlock(options.key, password_from(options.password_file))
-    rpc = Rpc(options.rpc)
-    wait_for_ledger(rpc, deployment, options.rpc_wait)
+    rpc = outside.open_rpc(options.rpc)
+    wait_for_ledger(rpc, deployment, options.rpc_wait, outside)
     if rpc.balance(key.address) == 0:
         log.warning(
             "%s has no money on this chain: it cannot pay for gas, and settles and votes nothing",
@@ -76,11 +102,12 @@ def prepare(
     index = data / INDEX
     store = IndexStore.open(index, deployment)
     # The indexer works in a thread of its own, so it gets an endpoint of its own.
-    indexer = Indexer(Rpc(options.rpc), store, deployment, clock)
+    indexer = Indexer(outside.open_rpc(options.rpc), store, deployment, clock)
     reader = Reader.open(index, deployment)
     log.info("ledger %s on chain %d", hex_of(deployment.contract), deployment.chain_id)
     return Base(
-        me=Credentials(key, deployment.domain, clock, entropy),
+        outside=outside,
+        me=Credentials(key, deployment.domain, clock, outside.entropy),
         deployment=deployment,
         data=data,
         sender=Sender(rpc, key, deployment.chain_id, clock),
@@ -109,17 +136,17 @@ def find_runner(scratch: Path, *, unsandboxed: bool) -> Runner:
     return sandbox
 
 
-def wait_for_ledger(rpc: Rpc, deployment: Deployment, seconds: float) -> None:
+def wait_for_ledger(rpc: Rpc, deployment: Deployment, seconds: float, outside: Outside) -> None:
     """Checks chain and contract, giving a chain that is just starting a little time."""
-    deadline = time.monotonic() + seconds
+    deadline = outside.clock.monotonic() + seconds
     while True:
         try:
             rpc.chain_id()
         except ChainError:
-            if time.monotonic() > deadline:
+            if outside.clock.monotonic() > deadline:
                 raise
             log.info("waiting for the chain")
-            time.sleep(1.0)
+            outside.sleep(1.0)
             continue
         deployment.verify(rpc)
         return

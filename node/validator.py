@@ -274,7 +274,7 @@ def run_validator(options: argparse.Namespace) -> int:
 async def _serve(base: Base, endpoints: Sequence[Endpoint]) -> None:
     stop = stop_signal()
     await base.copy.catch_up()
-    peers = PeerBook(base.me, endpoints, _serve_nothing)
+    peers = PeerBook(base.me, endpoints, _serve_nothing, base.outside.dial)
     validator = Validator(
         me=base.me,
         reader=base.reader,
