@@ -71,7 +71,7 @@ def _add_demo(commands: Commands) -> None:
     )
     command.add_argument("--seed", type=int, default=1, help="of the canary draws (default 1)")
     command.add_argument(
-        "--jobs", type=int, default=2, metavar="N", help="make -jN at each fair node (default 2)"
+        "--jobs", type=int, default=2, metavar="N", help="make -jN at each node (default 2)"
     )
     command.add_argument(
         "--source", type=Path, metavar="DIR", help="a C project of your own instead of redis"

@@ -24,10 +24,9 @@ from node.demo.screen import Screen, print_outcome
 
 ROLES = ("fair", "fair", "vermin")
 VALIDATORS = 3
-VERMIN_JOBS = 2
-"""Node 3 sends as much as it can: this many times a fair node's jobs, and nothing is too small."""
-WARM_UP_SHARE = 1 / 3
-"""The part of the building time that is not judged: everybody starts from zero Kudos."""
+WARM_UP_SHARE = 1 / 2
+"""The part of the building time that is not judged: everybody starts from zero, and while a node
+has a handful of canaries to its name, one more or less doubles or halves its Kudos."""
 SETTLE_SECONDS = 120.0
 MARKER = ".kudos-demo"
 
@@ -170,12 +169,10 @@ class Demo:
 
     def _build(self, work: project.Project, places: list[Workplace]) -> float:
         jobs = self.options.jobs
+        # Node 3 sends as much as it can: nothing is too small for it.
         greedy = {"KUDOS_MIN_BYTES": "0"}
         orders = [
-            (place, jobs * VERMIN_JOBS, greedy)
-            if place.member.role == "vermin"
-            else (place, jobs, {})
-            for place in places
+            (place, jobs, greedy if place.member.role == "vermin" else {}) for place in places
         ]
         with self._reader() as reader, self.screen.live(self.ground.nodes, reader) as tick:
 
