@@ -6,7 +6,7 @@ A process of its own fills a copy with a synthetic ledger through the real index
 writing at the stated rate while this process asks: ``kudos()``, and ``decide()`` by the thesis, by
 a file of rules, and after checking the home's signature of the REQUEST. Then the same question, the
 Kudos of one node, by ``eth_call`` to an anvil on loopback with the real contract, and by HTTP to a
-reference service (FastAPI, one route, the copy opened for each request as ``ledger.service`` does).
+reference service (FastAPI, one route, the copy opened for each request as ``ledger.desk`` does).
 The last line of the output is one JSON object.
 """
 

@@ -128,7 +128,7 @@ def serve(ledger: Path, index: Path, listen: str) -> int:
     """Serves the page until SIGINT or SIGTERM."""
     import uvicorn
 
-    from ledger.service import create_app
+    from ledger.desk.app import create_app
 
     host, port = parse_endpoint(listen)
     app = create_app(index, Deployment.load(ledger))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 OURS = ("ledger", "node", "canaries")
-DATA = ("ledger/artifacts", "ledger/templates", "ledger/static")
+DATA = ("ledger/artifacts", "ledger/desk/templates", "ledger/desk/static")
 
 
 def run(*command: str | Path, cwd: Path) -> str:

@@ -14,9 +14,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ledger.indexer import Indexer
-from ledger.pages import clock_text, sparkline
+from ledger.desk.views import clock_text, sparkline
 from ledger.reader import Reader
-from ledger.service import create_app
+from ledger.desk.app import create_app
 from ledger.store import IndexStore
 from ledger.synthetic import SyntheticChain
 from ledger.synthetic_actors import Settings

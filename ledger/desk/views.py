@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import schema
 from ledger.assets import ConfirmedMigration, RejectedMigration, process_name_text
-from ledger.checks import Check, checks
+from ledger.desk.checks import Check, checks
 from ledger.reader import Reader
 from ledger.reasons import describe
 from ledger.rows import IndexHead, KudosRow, NodeRow, Opening, SettledMigration, Step, Vote
