@@ -5,8 +5,9 @@ are canaries. Its own schedule has a tell: ten ordinary tasks are surely followe
 ``Independent`` keeps the mean and draws every task on its own; ``ThesisSchedule`` can be chosen for
 comparison.
 
-Draws are HMAC-SHA-256 of a counter under a secret, so that somebody who has seen all earlier
-canaries learns nothing about the next.
+Draws are HMAC-SHA-256 under a secret, so that somebody who has seen all earlier canaries learns
+nothing about the next. ``Independent`` draws from the request's place (host and sequence number):
+which requests are canaries depends on nothing that happens in between, not even on a restart.
 """
 
 from __future__ import annotations
@@ -22,23 +23,22 @@ FLOOR = Fraction(1, 50)
 
 
 class Schedule(Protocol):
-    def next_is_canary(self) -> bool:
-        """Whether the task at hand gets a canary's mark."""
+    def is_canary(self, host: bytes, seq: int) -> bool:
+        """Whether the request with this number to this host (20 bytes) gets a canary's mark; asked
+        once for each."""
         ...
 
 
 class _Draws:
-    """An endless stream of numbers in [0, 2^256) that only the holder of the secret can tell."""
+    """Numbers in [0, 2^256) that only the holder of the secret can tell."""
 
-    def __init__(self, secret: bytes, start: int = 0) -> None:
+    def __init__(self, secret: bytes) -> None:
         if len(secret) < 32:
             raise ValueError("a schedule's secret has at least 32 bytes")
-        self._secret, self._count = secret, start
+        self._secret = secret
 
-    def next(self) -> int:
-        self._count += 1
-        mac = hmac.new(self._secret, self._count.to_bytes(8, "big"), hashlib.sha256)
-        return int.from_bytes(mac.digest(), "big")
+    def at(self, place: bytes) -> int:
+        return int.from_bytes(hmac.digest(self._secret, place, hashlib.sha256), "big")
 
 
 class Independent:
@@ -49,18 +49,19 @@ class Independent:
             raise ValueError(f"the canary rate must be in [{FLOOR}, 1], not {rate}")
         self._draws, self._rate = _Draws(secret), rate
 
-    def next_is_canary(self) -> bool:
-        return self._draws.next() * self._rate.denominator < self._rate.numerator << 256
+    def is_canary(self, host: bytes, seq: int) -> bool:
+        drawn = self._draws.at(host + seq.to_bytes(4, "big"))
+        return drawn * self._rate.denominator < self._rate.numerator << 256
 
 
 class ThesisSchedule:
     """A canary after 1 to 10 ordinary tasks, uniformly (thesis, section 6.4.3)."""
 
     def __init__(self, secret: bytes) -> None:
-        self._draws = _Draws(secret)
+        self._draws, self._count = _Draws(secret), 0
         self._ordinary_left = self._draw_gap()
 
-    def next_is_canary(self) -> bool:
+    def is_canary(self, host: bytes, seq: int) -> bool:
         if self._ordinary_left:
             self._ordinary_left -= 1
             return False
@@ -68,4 +69,5 @@ class ThesisSchedule:
         return True
 
     def _draw_gap(self) -> int:
-        return 1 + self._draws.next() % 10
+        self._count += 1
+        return 1 + self._draws.at(self._count.to_bytes(8, "big")) % 10

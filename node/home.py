@@ -137,7 +137,7 @@ class HomeSide:
         """Takes a number, draws the mark, signs the REQUEST; number and mark are on disk."""
         host, now = connection.peer, int(self.me.clock.now())
         seq = self.journal.take_sequence(host, self.next_sequence(host))
-        mark = self._mark(task)
+        mark = self._mark(task, host, seq)
         task_digest = keep(self.store, self.journal, task, now + self.patience.deadline)
         domain = self.me.domain
         place = Place(domain.chain_id, domain.contract, self.me.key.address, host, seq)
@@ -159,11 +159,11 @@ class HomeSide:
         signature = self.me.key.sign(domain, request)
         return _Draft(connection, request, request_id, signature, mark)
 
-    def _mark(self, task: TaskDescriptor) -> Mark:
+    def _mark(self, task: TaskDescriptor, host: Address, seq: int) -> Mark:
         """An ordinary mark and a canary's look the same from outside: both are a hash with a
         salt."""
         salt = self.me.entropy(32)
-        if not self.schedule.next_is_canary():
+        if not self.schedule.is_canary(host, seq):
             return Mark(ORDINARY, bytes(32), bytes(32), salt)
         return Mark(PLANTED, field_of(Replay.name), parameters_for(task.toolchain), salt)
 

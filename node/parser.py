@@ -69,7 +69,9 @@ def _add_demo(commands: Commands) -> None:
         metavar="DIR",
         help="where everything goes; emptied first (default %(default)s)",
     )
-    command.add_argument("--seed", type=int, default=1, help="of the canary draws (default 1)")
+    command.add_argument(
+        "--seed", type=int, default=1, help="of nodes' keys and canary draws (default 1)"
+    )
     command.add_argument(
         "--jobs", type=int, default=2, metavar="N", help="make -jN at each node (default 2)"
     )

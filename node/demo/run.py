@@ -151,7 +151,13 @@ class Demo:
     def _prepare(self, stack: ExitStack) -> None:
         options = self.options
         self._ground = ground.prepare(
-            self.data, ROLES, VALIDATORS, options.external, options.finality_depth, stack
+            self.data,
+            ROLES,
+            VALIDATORS,
+            options.seed,
+            options.external,
+            options.finality_depth,
+            stack,
         )
         self._daemons = ground.daemons(self._ground, options.seed)
 

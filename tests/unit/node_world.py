@@ -123,7 +123,7 @@ class FixedSchedule:
     def __init__(self, canary: bool = False) -> None:
         self.canary = canary
 
-    def next_is_canary(self) -> bool:
+    def is_canary(self, host: bytes, seq: int) -> bool:
         return self.canary
 
 

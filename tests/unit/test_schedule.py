@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
-from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -13,11 +12,12 @@ from hypothesis import strategies as st
 from canaries.schedule import FLOOR, THESIS_RATE, Independent, Schedule, ThesisSchedule
 
 SECRET = bytes(range(32))
+HOST = bytes(range(20))
 DRAWS = 100_000
 
 
 def draw(schedule: Schedule, count: int) -> list[bool]:
-    return [schedule.next_is_canary() for _ in range(count)]
+    return [schedule.is_canary(HOST, seq) for seq in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,19 @@ def test_another_secret_gives_other_draws_and_the_same_one_the_same() -> None:
     one = draw(Independent(SECRET), 500)
     assert draw(Independent(SECRET), 500) == one
     assert draw(Independent(SECRET[::-1]), 500) != one
+
+
+def test_a_draw_depends_on_host_and_number_alone() -> None:
+    """A restart, another order or a second host change nothing for the requests to the first."""
+    schedule, again = Independent(SECRET), Independent(SECRET)
+    forwards = [schedule.is_canary(HOST, seq) for seq in range(500)]
+    backwards = []
+    for seq in reversed(range(500)):
+        again.is_canary(HOST[::-1], seq)
+        backwards.append(again.is_canary(HOST, seq))
+    assert backwards[::-1] == forwards
+    assert draw(schedule, 500) == forwards
+    assert [schedule.is_canary(HOST[::-1], seq) for seq in range(500)] != forwards
 
 
 def test_the_thesis_gaps_are_one_to_ten_uniformly() -> None:
@@ -96,5 +109,4 @@ def test_a_short_secret_is_refused(kind: type[Independent] | type[ThesisSchedule
 @given(st.binary(min_size=32, max_size=64))
 def test_no_secret_leaves_a_long_job_unchecked(secret: bytes) -> None:
     """200 tasks without a canary happen once in 10^14 jobs."""
-    schedule = Independent(secret)
-    assert any(islice(iter(schedule.next_is_canary, None), 200))
+    assert any(draw(Independent(secret), 200))
