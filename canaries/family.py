@@ -1,8 +1,8 @@
 """What a canary family is. Families are plug-ins under the entry point ``kudos.canaries``.
 
-A family says how somebody who was not there checks a result. ``replay`` needs the task run again; a
-puzzle family will bring ``generate`` and ``solve`` beside ``verify``. Everything is deterministic
-in its arguments.
+A family says how somebody who was not there checks a result. ``replay`` needs the task run again;
+a puzzle family (``canaries.puzzle``) brings ``generate``, ``solve`` and ``verify`` beside that.
+Everything is deterministic in its arguments.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Family(Protocol):
         """At most 32 ASCII characters; ``field_of(name)`` stands in the mark."""
         ...
 
-    async def verify(self, opened: Opened, run_again: RunAgain) -> Finding:
+    async def check(self, opened: Opened, run_again: RunAgain) -> Finding:
         """Whether the host's answer is right."""
         ...
 

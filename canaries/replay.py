@@ -22,7 +22,7 @@ class Replay:
 
     name = "replay"
 
-    async def verify(self, opened: Opened, run_again: RunAgain) -> Finding:
+    async def check(self, opened: Opened, run_again: RunAgain) -> Finding:
         try:
             fresh = await run_again(opened.task_digest)
         except CannotRun as reason:

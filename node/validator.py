@@ -201,7 +201,7 @@ class Validator:
             return await self._run_again(claim)
 
         answer = Opened(opened.task_digest, opened.parameters, kudos.result_digest)
-        return _REASONS[await family.verify(answer, run_again)]
+        return _REASONS[await family.check(answer, run_again)]
 
     async def _run_again(self, claim: UnvotedCanary) -> bytes:
         """The result digest of a fresh run, within the request's limits and this machine's own."""

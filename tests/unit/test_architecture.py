@@ -24,7 +24,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 # Pure modules: values in, values out. Time and randomness come in as arguments.
 PURE = (
     "canaries.commitment",
+    "canaries.dlog",
+    "canaries.factor",
     "canaries.family",
+    "canaries.preimage",
     "canaries.schedule",
     "ledger.assets",
     "ledger.eip712",

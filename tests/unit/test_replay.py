@@ -23,7 +23,7 @@ def test_a_fresh_run_decides(fresh: bytes, finding: Finding) -> None:
         asked.append(digest)
         return fresh
 
-    assert asyncio.run(Replay().verify(OPENED, run_again)) is finding
+    assert asyncio.run(Replay().check(OPENED, run_again)) is finding
     assert asked == [TASK]
 
 
@@ -32,7 +32,7 @@ def test_what_cannot_be_run_is_passed_on(finding: Finding) -> None:
     async def run_again(digest: bytes) -> bytes:
         raise CannotRun(finding)
 
-    assert asyncio.run(Replay().verify(OPENED, run_again)) is finding
+    assert asyncio.run(Replay().check(OPENED, run_again)) is finding
     assert str(CannotRun(finding)) == finding.value
 
 

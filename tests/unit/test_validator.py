@@ -101,7 +101,7 @@ class BrokenFamily:
 
     name = "broken"
 
-    async def verify(self, opened: Opened, run_again: RunAgain) -> Finding:
+    async def check(self, opened: Opened, run_again: RunAgain) -> Finding:
         raise RuntimeError("no such thing")
 
 
