@@ -97,6 +97,9 @@ gas-check: toolchain ## compare what a migration costs with the snapshot
 bench-plugin: toolchain ## measure how fast the plug-in answers while the indexer writes
 	@$(PY) benchmarks/plugin.py $(ARGS)
 
+bench-service: toolchain ## measure the auditor's desk over a large ledger, and Datasette beside it
+	@$(PY) benchmarks/service.py $(ARGS)
+
 hardhat: toolchain ## build and test the contracts with Hardhat (brings its own newer Node)
 	@HARDHAT=$(HARDHAT) HARDHAT_NODE=$(HARDHAT_NODE) tools/hardhat.sh
 

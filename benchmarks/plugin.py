@@ -4,8 +4,8 @@
 
 A process of its own fills a copy with a synthetic ledger through the real indexer, and goes on
 writing at the stated rate while this process asks: ``kudos()``, and ``decide()`` by the thesis, by
-a file of rules, and after checking the home's signature of the REQUEST. Then the same question, the
-Kudos of one node, by ``eth_call`` to an anvil on loopback with the real contract, and by HTTP to a
+a file of rules, after checking the home's signature of the REQUEST, and through an agent's socket
+(``agent_socket.py``). Then the same question, the Kudos of one node, by ``eth_call`` to an anvil on loopback with the real contract, and by HTTP to a
 reference service (FastAPI, one route, the copy opened for each request as ``ledger.desk`` does).
 The last line of the output is one JSON object.
 """
@@ -28,6 +28,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 
+from agent_socket import Asker, serve_agent
 from coincurve import PrivateKey
 
 from ledger import calls, schema
@@ -51,6 +52,7 @@ FILL_BLOCK = 512
 WRITES_PER_SECOND = 10
 SLOW_QUESTIONS = 1_000
 FILL_TIMEOUT = 3_600.0
+SOCKET = "agent.sock"
 RULES = """
 [[rule]]
 use = "deny"
@@ -71,6 +73,7 @@ def main() -> int:
     parser.add_argument("--rows-per-second", type=int, default=1_000, help="default 1,000")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--agent", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     settings = Settings(nodes=options.nodes, signatures=False)
@@ -78,6 +81,10 @@ def main() -> int:
         return write(options.write, settings, options.kudos, options.rows_per_second)
     if options.serve:
         return serve(options.serve, options.port)
+    if options.agent:
+        identity = deployment_of(settings)
+        key = Actors(settings, identity.domain).nodes[0]
+        return serve_agent(options.agent, options.agent.with_name(SOCKET), key, identity)
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(run(Path(folder), settings, options)))
     return 0
@@ -95,6 +102,8 @@ def run(folder: Path, settings: Settings, options: argparse.Namespace) -> dict[s
         report: dict[str, object] = {"fill_seconds": round(time.monotonic() - started, 1)}
         before, since = rows(index), time.monotonic()
         report |= ask_plugin(folder, index, nodes, actors, count)
+        with child([f"--agent={index}", f"--nodes={options.nodes}"], b"serving\n"):
+            report["agent_decide"] = ask_agent(folder / SOCKET, nodes, count)
         written, seconds = rows(index) - before, time.monotonic() - since
         port = free_port()
         with child([f"--serve={index}", f"--port={port}"], b"serving\n"):
@@ -137,6 +146,12 @@ def ask_plugin(
     with Reputation.open(index, me=nodes[0], strategy=str(rules)) as file:
         report["plugin_decide_by_file"] = measure(lambda i: file.decide(homes[i], "cc a.c"), count)
     return report
+
+
+def ask_agent(path: Path, nodes: list[Address], count: int) -> dict[str, float]:
+    """One caller of an agent in a process of its own."""
+    with closing(Asker(path, nodes)) as asker:
+        return measure(asker.decide, count)
 
 
 def ask_chain(folder: Path, nodes: list[Address]) -> dict[str, float]:

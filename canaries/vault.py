@@ -111,10 +111,15 @@ class Vault:
                 " WHERE request_id = ? AND kind = 1 AND opened_at IS NULL",
                 (result_id, opened_at, signature, request_id),
             )
-        rows = self._select("request_id = ? AND opened_at IS NOT NULL", (request_id,))
-        if not rows:
+        opening = self.opening(request_id)
+        if opening is None:
             raise VaultError("this request is no canary of ours")
-        return _opening(rows[0])
+        return opening
+
+    def opening(self, request_id: bytes) -> Opening | None:
+        """How the mark of this request was opened, if it was."""
+        rows = self._select("request_id = ? AND opened_at IS NOT NULL", (request_id,))
+        return _opening(rows[0]) if rows else None
 
     def undelivered(self) -> list[Opening]:
         """Openings that their host has not acknowledged."""

@@ -22,7 +22,7 @@ from eth_utils.crypto import keccak
 
 from ledger.audit_logs import Hasher, read_logs
 from ledger.audit_recount import Recount
-from ledger.audit_state import REFUSED, VERIFIED, Difference, Rules
+from ledger.audit_state import CLAIMED, REFUSED, VERIFIED, Difference, Rules
 from ledger.audit_tokens import LEVELS
 from ledger.errors import ChainError, Reverted, SetupError
 from ledger.source import CallableChain, ChainHeader, LedgerIdentity
@@ -87,13 +87,13 @@ def _audit(
     differences = recount.differences
     differences += contract.compare(recount)
     if copy is not None:
-        differences += _compare_cursor(cursor, block)
-        differences += _compare_copy(copy, recount)
+        differences += _compare_cursor(copy, cursor, block)
+        differences += _compare_copy(copy, recount, _as_of(cursor, block))
     again = rpc.header(block.number)
     if again is None or again.hash != block.hash:
         raise ChainError(
             f"Block {block.number} was replaced while it was audited.",
-            hint="Audit again, or at a block that is final (--at-block).",
+            hint="Audit again, or at a block that is final (--at).",
         )
     verified = sum(claim.state == VERIFIED for claim in recount.claims.values())
     return AuditReport(block.number, recount.assets, verified, recount.totals(), tuple(differences))
@@ -188,16 +188,37 @@ class _Views:
             ) from error
 
 
-def _compare_cursor(cursor: tuple[int, bytes] | None, block: ChainHeader) -> Iterator[Difference]:
+def _as_of(cursor: tuple[int | None, bytes] | None, block: ChainHeader) -> int | None:
+    """The block to read the copy as of; None where it stands at the audited one or before."""
+    reached = cursor is not None and cursor[0] is not None and cursor[0] > block.number
+    return block.number if reached else None
+
+
+def _compare_cursor(
+    copy: sqlite3.Connection, cursor: tuple[int | None, bytes] | None, block: ChainHeader
+) -> Iterator[Difference]:
     found = (
         "empty" if cursor is None or cursor[0] is None else f"at {cursor[0]} {hex_of(cursor[1])}"
     )
+    if _as_of(cursor, block) is not None:
+        # Blocks far back without logs are not kept; the rows of the others say what is to be said.
+        kept = copy.execute("SELECT hash FROM blocks WHERE number = ?", (block.number,)).fetchone()
+        found = f"at {block.number} {hex_of(kept[0] if kept else block.hash)}"
     yield from _unlike("SQLite", "the copy", f"at {block.number} {hex_of(block.hash)}", found)
 
 
-def _compare_copy(copy: sqlite3.Connection, recount: Recount) -> Iterator[Difference]:
+def _compare_copy(
+    copy: sqlite3.Connection, recount: Recount, at: int | None
+) -> Iterator[Difference]:
+    """Totals, claims and migrations; those of an earlier block come from the rows up to there."""
+    up_to = {"at": (1 << 63) - 1 if at is None else at}
+    state = f"CASE WHEN decided_block > :at THEN {CLAIMED} ELSE state END"
     sql = "SELECT address, k1, k2, k3 FROM nodes"
-    stored = {bytes(address): tuple(totals) for address, *totals in copy.execute(sql)}
+    if at is not None:
+        levels = ", ".join(f"sum(level = {level})" for level in LEVELS)
+        verified = f"state = {VERIFIED} AND decided_block <= :at"
+        sql = f"SELECT host, {levels} FROM kudos WHERE {verified} GROUP BY host"
+    stored = {bytes(address): tuple(totals) for address, *totals in copy.execute(sql, up_to)}
     totals = recount.totals()
     for node in sorted({*stored, *totals}):
         expected, found = totals.get(node, (0, 0, 0)), stored.get(node, (0, 0, 0))
@@ -206,15 +227,15 @@ def _compare_copy(copy: sqlite3.Connection, recount: Recount) -> Iterator[Differ
         kudos_id: (claim.level, claim.host, claim.home, claim.request_id, claim.state)
         for kudos_id, claim in recount.claims.items()
     }
-    sql = "SELECT kudos_id, level, host, home, request_id, state FROM kudos"
-    claims = {bytes(key): tuple(row) for key, *row in copy.execute(sql)}
+    sql = f"SELECT kudos_id, level, host, home, request_id, {state} FROM kudos WHERE block <= :at"
+    claims = {bytes(key): tuple(row) for key, *row in copy.execute(sql, up_to)}
     yield from _compare_rows("SQLite kudos", expected_claims, claims)
     requests: dict[bytes, tuple[object, ...]] = {
         request_id: (None if settled is None else settled.result_id,)
         for request_id, settled in recount.settled.items()
     }
-    sql = "SELECT request_id, result_id FROM migrations"
-    rows = {bytes(key): tuple(row) for key, *row in copy.execute(sql)}
+    sql = "SELECT request_id, result_id FROM migrations WHERE block <= :at"
+    rows = {bytes(key): tuple(row) for key, *row in copy.execute(sql, up_to)}
     yield from _compare_rows("SQLite migrations", requests, rows)
 
 

@@ -149,7 +149,7 @@ def read_logs(
         for log in sorted(logs, key=lambda log: (log.block_number, log.log_index)):
             if log.block_number not in timestamps:
                 timestamps[log.block_number] = _timestamp(rpc, log)
-            yield _decode(log, timestamps[log.block_number])
+            yield decode_log(log, timestamps[log.block_number])
         progress(end - first + 1, last - first + 1)
 
 
@@ -195,7 +195,8 @@ def _read_record(home: bytes, host: bytes, raw: bytes, is_confirmed: bool) -> Re
     return Record(*head, *limits, *times, reason)
 
 
-def _decode(log: RawLog, timestamp: int) -> Logged:
+def decode_log(log: RawLog, timestamp: int) -> Logged:
+    """One log by the packaged ABI; ChainError for one that it does not know."""
     try:
         name, inputs = _events()[log.topics[0]]
         indexed = [entry for entry in inputs if entry["indexed"]]

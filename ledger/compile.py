@@ -18,6 +18,7 @@ from typing import Any
 import solcx
 from solcx.exceptions import SolcError
 
+from ledger.compile_layout import OUTPUT, layout_text
 from ledger.errors import KudosError, SetupError, UsageError
 
 CONTRACT = "KudosLedger"
@@ -61,14 +62,16 @@ def read_sources(root: Path) -> dict[str, str]:
     return found
 
 
-def compile_sources(sources: Mapping[str, str], compiler: Path) -> dict[str, Any]:
+def compile_sources(
+    sources: Mapping[str, str], compiler: Path, output: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The compiler's answer; a warning is an error, as it would never be read otherwise."""
     if not compiler.is_file():
         raise SetupError(f"The compiler {compiler} is missing.", hint="Run `make setup`.")
     request = {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sources.items()},
-        "settings": dict(SETTINGS),
+        "settings": dict(SETTINGS) | ({"outputSelection": output} if output else {}),
     }
     try:
         answer = solcx.compile_standard(request, solc_binary=compiler)
@@ -124,6 +127,12 @@ def build_artifact(root: Path, compiler: Path, name: str) -> str:
     return json.dumps(artifact, indent=1, sort_keys=True) + "\n"
 
 
+def build_layout(root: Path, compiler: Path, name: str) -> str:
+    """Where the contract keeps its variables, as JSON text."""
+    answer = compile_sources(read_sources(root), compiler, OUTPUT)
+    return layout_text(answer, find_contract(answer, name))
+
+
 def compiler_version(compiler: Path) -> str:
     """Version and commit, without the platform: native and WASM builds give the same bytecode."""
     version = solcx.wrapper.get_solc_version(compiler, with_commit_hash=True)
@@ -132,7 +141,11 @@ def compiler_version(compiler: Path) -> str:
 
 def build(root: Path, name: str = CONTRACT) -> dict[str, str]:
     """What ``ledger/artifacts`` has to hold: file name to text."""
-    built = {f"{name}.json": build_artifact(root, root / "tools" / "solc", name)}
+    compiler = root / "tools" / "solc"
+    built = {
+        f"{name}.json": build_artifact(root, compiler, name),
+        "layout.json": build_layout(root, compiler, name),
+    }
     for path in sorted((root / "contracts" / "types").glob("*.json")):
         built[path.name] = path.read_text("utf-8")
     return built

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from eth_hash.auto import keccak
 
 from ledger import calls, create2
-from ledger.abi import artifact
+from ledger.contract_code import is_our_code
 from ledger.eip712 import Domain
 from ledger.errors import ChainError, CorruptData, UsageError
 from ledger.keys import Key
@@ -222,21 +222,6 @@ def _create2(
             hint="Do not trust this endpoint with the ledger; use another one.",
         )
     return contract, receipt.block_number
-
-
-def is_our_code(code: bytes) -> bool:
-    """Whether this is the packaged contract, whatever its immutables were set to."""
-    packaged = bytes.fromhex(artifact()["deployedBytecode"].removeprefix("0x"))
-    return len(code) == len(packaged) and _masked(code) == _masked(packaged)
-
-
-def _masked(code: bytes) -> bytes:
-    masked = bytearray(code)
-    for places in artifact()["immutableReferences"].values():
-        for place in places:
-            start, length = place["start"], place["length"]
-            masked[start : start + length] = bytes(length)
-    return bytes(masked)
 
 
 def _natural(fields: Mapping[str, Any], name: str) -> int:

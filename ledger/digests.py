@@ -17,6 +17,7 @@ from operator import itemgetter
 import msgspec
 
 from ledger import schema
+from ledger.facet_rollups import check_facets
 from ledger.rollups import check_rollups
 
 Row = tuple[object, ...]
@@ -45,7 +46,7 @@ def check_copy(conn: sqlite3.Connection) -> list[str]:
     damage = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(10)")]
     if damage != ["ok"]:
         return [f"SQLite finds the file damaged: {text}." for text in damage]
-    return [*_check_blocks(conn), *_check_derived(conn), *check_rollups(conn)]
+    return [*_check_blocks(conn), *_check_derived(conn), *check_rollups(conn), *check_facets(conn)]
 
 
 class _RowsByBlock:

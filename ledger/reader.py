@@ -42,19 +42,25 @@ class Reader:
     """One open copy, for reading."""
 
     def __init__(self, conn: sqlite3.Connection, domain: Domain) -> None:
-        self._conn = conn
+        # The second name is for the modules of SQL that answer in this reader's snapshots.
+        self._conn = self.connection = conn
         self.domain = domain
 
     @classmethod
-    def open(cls, path: Path, deployment: LedgerIdentity | None = None) -> Reader:
-        """Opens a copy; SetupError without a file, CorruptData for that of another ledger."""
+    def open(
+        cls, path: Path, deployment: LedgerIdentity | None = None, *, one_thread: bool = True
+    ) -> Reader:
+        """Opens a copy; SetupError without a file, CorruptData for that of another ledger. Whoever
+        hands it from thread to thread says so, and lets only one use it at a time."""
         if not path.is_file():
             raise SetupError(
                 f"There is no indexed copy of the ledger at {path}.",
                 hint="Start `kudos node` with this data directory once: it makes one.",
             )
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-        conn = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        conn = sqlite3.connect(
+            uri, BUSY_SECONDS, isolation_level=None, check_same_thread=one_thread, uri=True
+        )
         try:
             conn.execute("PRAGMA query_only = ON")
             domain = _domain(conn, path)

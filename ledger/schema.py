@@ -2,7 +2,7 @@
 
 Rows are written once, with the block and log they came from; their block's digest covers them.
 Three things change afterwards, all derived: ``kudos.state`` with ``decided_block``, the roll-ups
-``nodes`` and ``pairs``, and the one row of ``cursor`` with ``blocks.final``, which says that no
+(``nodes`` and ``pairs`` here, those of ``ledger.facet_rollups``), and the one row of ``cursor`` with ``blocks.final``, which says that no
 reorganisation takes this block back any more.
 """
 
@@ -175,7 +175,15 @@ _ADDITIONS = (
     "CREATE INDEX votes_by_validator ON votes (validator, verdict)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+
+def add_facets(db: Database) -> None:
+    """Version 2: what the auditor's desk looks things up by."""
+    from ledger import facet_schema  # its tables are described in this module's words
+
+    facet_schema.add_facets(db)
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_facets)
 """In order; PRAGMA user_version counts how many of them a file has had."""
 
 VERSION = len(MIGRATIONS)

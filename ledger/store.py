@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ledger import schema
+from ledger import facet_rollups, schema
 from ledger.changes import Changes, Claim, Settled, check_minted
 from ledger.digests import DAMAGE, block_digest, check_copy
 from ledger.errors import CorruptData
@@ -45,6 +45,7 @@ class IndexStore:
     def __init__(self, db: Database, deployment: LedgerIdentity) -> None:
         self._db = db
         self._conn = db.conn
+        self._domain = deployment.domain
         self._projector = Projector(deployment.domain, deployment.epoch_seconds)
 
     @classmethod
@@ -67,6 +68,11 @@ class IndexStore:
             connection.close()
             raise
         return cls(db, deployment)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what is loaded past the projection; inside a transaction of this store."""
+        return self._conn
 
     def close(self) -> None:
         """Closes the file; further calls fail."""
@@ -125,6 +131,8 @@ class IndexStore:
                 "UPDATE cursor SET number = ?, hash = ?, timestamp = ?",
                 (header.number, header.hash, header.timestamp),
             )
+            filled = [table for table, added in rows.items() if added]
+            facet_rollups.add(self._conn, self._domain, header.number, header.number, filled)
 
     def note_head(self, head: BlockNumber, final: BlockNumber, indexed_at: UnixSeconds) -> None:
         """Records what the chain said last, and when: the age of the data."""
@@ -145,6 +153,7 @@ class IndexStore:
         floor = -1 if ancestor is None else ancestor
         with self._db.atomic():
             affected = affected_since(self._conn, floor)
+            facet_rollups.take_away(self._conn, floor)
             self._conn.execute(
                 "UPDATE kudos SET state = ?, decided_block = NULL WHERE kudos_id IN"
                 " (SELECT kudos_id FROM decisions WHERE block > ?)",

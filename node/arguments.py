@@ -5,8 +5,27 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
-from ledger.types import Address, address_from_hex
+from ledger.types import Address, Digest, address_from_hex
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def new_command(
+    commands: Commands,
+    name: str,
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return command
 
 
 def rpc_option(command: argparse.ArgumentParser) -> None:
@@ -28,6 +47,18 @@ def password_option(command: argparse.ArgumentParser) -> None:
 
 
 def daemon_options(command: argparse.ArgumentParser) -> None:
+    """Of a daemon that runs tasks."""
+    footing_options(command)
+    command.add_argument(
+        "--i-accept-running-strangers-code-unsandboxed",
+        action="store_true",
+        dest="unsandboxed",
+        help="run without bubblewrap; do not",
+    )
+
+
+def footing_options(command: argparse.ArgumentParser) -> None:
+    """Of every daemon."""
     command.add_argument(
         "--ledger", type=Path, required=True, metavar="FILE", help="as `kudos deploy` wrote it"
     )
@@ -48,11 +79,26 @@ def daemon_options(command: argparse.ArgumentParser) -> None:
         metavar="[0xADDRESS@]HOST:PORT",
         help="a node to talk to (again for more)",
     )
+
+
+def by_hand_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--i-accept-running-strangers-code-unsandboxed",
-        action="store_true",
-        dest="unsandboxed",
-        help="run without bubblewrap; do not",
+        "action",
+        nargs="?",
+        choices=("approve", "refuse"),
+        help="vote on these ids now, once, instead of running",
+    )
+    command.add_argument(
+        "ids", nargs="*", type=digest, metavar="ID", help="the root of a batch, or a claim's id"
+    )
+    command.add_argument("--reason", metavar="NAME", help="why it is refused: REFUSE_RESULT, …")
+    command.add_argument(
+        "--rest",
+        choices=("approve", "refuse"),
+        help="what the other claims of the same batch get: a ballot covers all of them",
+    )
+    command.add_argument(
+        "--manual", action="store_true", help="follow the ledger, but leave the votes to a human"
     )
 
 
@@ -61,6 +107,17 @@ def address(text: str) -> Address:
         return address_from_hex(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no address: {error}") from error
+
+
+def digest(text: str) -> Digest:
+    """32 bytes on the command line."""
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no hash: {error}") from error
+    if len(raw) != 32:
+        raise argparse.ArgumentTypeError(f"{text!r} has {len(raw)} bytes, a hash has 32")
+    return Digest(raw)
 
 
 def moment(text: str) -> int:

@@ -68,7 +68,17 @@ def _node(options: argparse.Namespace) -> int:
     return run_node(options)
 
 
+def _agent(options: argparse.Namespace) -> int:
+    from node.agent import run_agent
+
+    return run_agent(options)
+
+
 def _validator(options: argparse.Namespace) -> int:
+    if options.action is not None:
+        from node.manual_vote import cast_by_hand
+
+        return cast_by_hand(options)
     from node.validator import run_validator
 
     return run_validator(options)
@@ -87,15 +97,33 @@ def _strategy(options: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from node.operate import run_audit
+    from node.auditing import run_audit
 
-    return run_audit(options.ledger, options.rpc, options.index, options.block)
+    return run_audit(options)
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from node.auditing import prove
+
+    return prove(options)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from node.auditing import verify
+
+    return verify(options)
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from node.auditing import explore
+
+    return explore(options)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from node.operate import serve
 
-    return serve(options.ledger, options.index, options.listen)
+    return serve(options.ledger, options.index, options.listen, options.rpc)
 
 
 def _key(options: argparse.Namespace) -> int:
@@ -117,11 +145,15 @@ _HANDLERS: dict[str, Handler] = {
     "chain": _chain,
     "deploy": _deploy,
     "node": _node,
+    "agent": _agent,
     "validator": _validator,
     "cc": _cc,
     "check": _check,
     "strategy": _strategy,
     "audit": _audit,
+    "prove": _prove,
+    "verify": _verify,
+    "explore": _explore,
     "serve": _serve,
     "key": _key,
 }

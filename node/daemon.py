@@ -5,18 +5,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import logging
 from pathlib import Path
 
-from canaries.schedule import Independent, Schedule, ThesisSchedule
-from canaries.vault import Vault, VaultError
-from ledger.assets import ConfirmedMigration
 from ledger.errors import PeerError, SetupError
 from ledger.outbox import Outbox
-from ledger.reader import Reader
-from ledger.settler import Settler
-from ledger.types import Address, Digest, hex_of
+from ledger.types import Address, hex_of
 from node import wire
 from node.admission import needs_of
 from node.front import Front
@@ -27,14 +21,13 @@ from node.journal import Journal
 from node.lending import Lending
 from node.openings import Opener
 from node.peers import Endpoint, PeerBook
-from node.service import INDEX, Base, prepare, stop_signal, supervise
+from node.service import Base, prepare, stop_signal, supervise
+from node.settling import confirmed_migrations, open_vault, schedule_of, settle_forever
 from node.strategy_file import load_strategy
 from node.transport import parse_endpoint
 
 log = logging.getLogger(__name__)
 
-SETTLE_POLL_SECONDS = 0.5
-WARN_SECONDS = 60.0
 MAX_SOCKET_PATH = 100
 
 
@@ -54,7 +47,7 @@ class Node:
         self._endpoint = parse_endpoint(options.listen)
         data = base.data
         self._journal = Journal(data / "journal.db")
-        self._vault = _open_vault(data / "vault.db")
+        self._vault = open_vault(data / "vault.db")
         self._outbox = Outbox.open(data / "outbox.db", base.me.domain, base.me.clock)
         peers = [Endpoint.parse(text) for text in options.peer]
         self._peers = PeerBook(base.me, peers, self._serve, base.outside.dial)
@@ -63,7 +56,7 @@ class Node:
             journal=self._journal,
             vault=self._vault,
             store=base.store,
-            schedule=_schedule(options.canaries, options.canary_seed, base),
+            schedule=schedule_of(options, base.me),
             hosts=self._peers.live,
             next_sequence=lambda host: base.reader.next_free_sequence(base.me.key.address, host),
         )
@@ -77,7 +70,7 @@ class Node:
             strategy=strategy,
             toolchain=base.toolchain.class_id,
             evidence=lambda home: base.copy.evidence(home, needs_of(strategy)),
-            settled=self._settled,
+            settled=confirmed_migrations(base.reader),
             sequence_used=lambda home, seq: base.reader.is_sequence_used(
                 home, base.me.key.address, seq
             ),
@@ -98,7 +91,12 @@ class Node:
         opener = Opener(base.me, self._vault, base.reader, self._peers.of)
         log.info("node %s listens on %s:%d", hex_of(base.me.key.address), host, listener.port)
         try:
-            jobs = [base.copy.follow(), self._peers.run(), opener.run(), self._settle()]
+            jobs = [
+                base.copy.follow(),
+                self._peers.run(),
+                opener.run(),
+                settle_forever(base, self._outbox),
+            ]
             await supervise(jobs, stop)
         finally:
             server.close()
@@ -118,33 +116,6 @@ class Node:
                 return self._inputs.fetch(peer, message)
         raise PeerError(f"{type(message).__name__} is no request.")
 
-    async def _settle(self) -> None:
-        """Settles what is in the outbox, batch by batch, for as long as the node runs."""
-        base = self._base
-        settler = Settler(
-            self._outbox,
-            lambda: Reader.open(base.data / INDEX, base.deployment),
-            base.sender,
-            base.deployment,
-            base.me.clock,
-        )
-        warned = float("-inf")
-        while True:
-            result = await asyncio.to_thread(settler.step)
-            now = base.me.clock.monotonic()
-            if result.error is not None and now - warned >= WARN_SECONDS:
-                warned = now
-                log.warning("settlement waits: %s", result.error)
-            if result.settled or result.claimed or result.buried:
-                log.info("%s", result)
-            await asyncio.sleep(SETTLE_POLL_SECONDS)
-
-    def _settled(self, request_id: Digest) -> ConfirmedMigration | None:
-        found = self._base.reader.migration(request_id)
-        if found is None or not isinstance(found.migration, ConfirmedMigration):
-            return None
-        return found.migration
-
 
 def socket_path(data: Path) -> Path:
     """Where the shim's socket goes; SetupError when the system cannot bind so long a path."""
@@ -155,23 +126,3 @@ def socket_path(data: Path) -> Path:
             hint="Choose a --data directory with a shorter path.",
         )
     return path
-
-
-def _open_vault(path: Path) -> Vault:
-    try:
-        return Vault(path)
-    except VaultError as error:
-        raise SetupError(
-            f"The vault cannot be opened: {error}.", hint="Run the node as the owner of its data."
-        ) from error
-
-
-def _schedule(kind: str, seed: int | None, base: Base) -> Schedule:
-    """The canary schedule; its secret is fresh at every start unless a demonstration fixes it."""
-    secret = base.me.entropy(32) if seed is None else _known_secret(seed)
-    return ThesisSchedule(secret) if kind == "thesis" else Independent(secret)
-
-
-def _known_secret(seed: int) -> bytes:
-    log.warning("the canary schedule is predictable: --canary-seed is for demonstrations")
-    return hashlib.sha256(b"kudos canary schedule %d" % seed).digest()

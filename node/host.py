@@ -12,13 +12,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from canaries.commitment import PLANTED, Mark, Place, commitment, seal
+from canaries.commitment import seal
 from ledger.assets import (
-    ANSWER_WITHIN,
     CONFIRM_WITHIN,
-    RESULT_WITHIN_MAX,
     Accepted,
-    CanaryOpened,
     ConfirmedMigration,
     Rejected,
     RejectedMigration,
@@ -28,14 +25,13 @@ from ledger.assets import (
 )
 from ledger.eip712 import digest
 from ledger.errors import PeerError
-from ledger.keys import signed_by
 from ledger.outbox import Outbox
-from ledger.outbox_codec import OpenedCanary
 from ledger.reasons import Reason
 from ledger.types import Address, Digest, Signature, short
 from node import wire
 from node.admission import Evidence, Question, Strategy, Verdict
 from node.handshake import Credentials
+from node.host_checks import check_confirmation, check_request, is_committed, take_opening
 from node.inputs import Runner, keep
 from node.journal import Journal, Seal
 from node.lending import Lending
@@ -44,9 +40,6 @@ from node.store import ContentStore, sha256
 from node.task import TaskDescriptor, decode_task, encode_result, result_digest, task_digest
 
 log = logging.getLogger(__name__)
-
-CLOCK_SKEW = 300
-"""Seconds by which a home's clock may run ahead of its host's."""
 
 
 @dataclass(slots=True)
@@ -120,14 +113,7 @@ class HostSide:
         running = self._running.get(Digest(message.request_id))
         if running is None or running.request.home != peer:
             raise PeerError("There is no accepted request of yours with this id.")
-        if message.confirmed.acceptance_id != digest(self.me.domain, running.accepted):
-            raise PeerError("CONFIRMED names another acceptance.")
-        if not signed_by(self.me.domain, message.confirmed, message.signature, peer):
-            raise PeerError("CONFIRMED is not signed by its home.")
-        # Validators refuse anything else: the host would work for nothing.
-        waited = message.confirmed.signed_at - running.accepted.signed_at
-        if not 0 <= waited <= CONFIRM_WITHIN:
-            raise PeerError("CONFIRMED was not signed in time; check both clocks.")
+        check_confirmation(self.me.domain, peer, running.accepted, message)
         if {sha256(blob) for blob in message.blobs} != running.missing:
             raise PeerError("CONFIRMED came with other inputs than were asked for.")
         running.state = step(running.state, Move.CONFIRM)
@@ -143,24 +129,8 @@ class HostSide:
 
     async def open(self, peer: Address, message: wire.Open) -> wire.Ack:
         """Puts the home's opening of a canary into the outbox: the claim for K3."""
-        opened = message.opened
-        if not signed_by(self.me.domain, opened, message.signature, peer):
-            raise PeerError("CANARY_OPENED is not signed by its home.")
-        migration = self.settled(opened.request_id)
-        answer = self.journal.seal(opened.request_id)
-        if migration is None or answer is None or answer.task_digest != opened.task_digest:
-            raise PeerError("There is no settled result of that task here, or not yet.")
-        self._check_opening(peer, migration.request, opened)
-        self.outbox.append_canary(
-            OpenedCanary(
-                migration,
-                opened,
-                Signature(message.signature),
-                answer.result_digest,
-                answer.salt,
-            )
-        )
-        return wire.Ack()
+        domain = self.me.domain
+        return take_opening(domain, self.journal, self.outbox, self.settled, peer, message)
 
     def _drop_unconfirmed(self) -> None:
         """Forgets acceptances whose confirmation is overdue; otherwise homes that never confirm
@@ -175,18 +145,10 @@ class HostSide:
             del self._running[key]
 
     def _check_request(self, peer: Address, message: wire.Ask) -> TaskDescriptor:
-        request, now = message.request, self._now()
-        if request.home != peer or request.host != self.me.key.address or peer == request.host:
-            raise PeerError("REQUEST names other parties than this connection has.")
-        if not signed_by(self.me.domain, request, message.signature, peer):
-            raise PeerError("REQUEST is not signed by its home.")
-        # Validators refuse an answer that comes later than ANSWER_WITHIN after its request.
-        if not -CLOCK_SKEW <= now - request.signed_at <= ANSWER_WITHIN:
-            raise PeerError("REQUEST was not signed just now; check both clocks.")
-        if not now < request.result_deadline <= request.signed_at + RESULT_WITHIN_MAX:
-            raise PeerError("The result deadline is out of bounds.")
+        request = message.request
+        check_request(self.me, peer, request, message.signature)
         task = decode_task(message.task)
-        if not self._is_committed(request, task_digest(task), message.mark_hash):
+        if not is_committed(self.me.domain, request, task_digest(task), message.mark_hash):
             raise PeerError("The commitment does not cover this task.")
         asked = (request.cpu_seconds, request.memory_mib, request.output_kib)
         limits = task.limits
@@ -195,21 +157,6 @@ class HostSide:
         if self.sequence_used(request.home, request.seq):
             raise PeerError("This sequence number was settled before.")
         return task
-
-    def _check_opening(self, peer: Address, request: Request, opened: CanaryOpened) -> None:
-        """A claim on a wrong opening would be refused, and stand in the way of the right one."""
-        if request.home != peer:
-            raise PeerError("CANARY_OPENED comes from another node than the home.")
-        if not any(opened.salt):
-            raise PeerError("CANARY_OPENED has no salt.")
-        mark = Mark(PLANTED, opened.family, opened.parameters, opened.salt)
-        if not self._is_committed(request, opened.task_digest, mark.hash):
-            raise PeerError("CANARY_OPENED does not open the commitment of its request.")
-
-    def _is_committed(self, request: Request, task: bytes, mark_hash: bytes) -> bool:
-        domain = self.me.domain
-        place = Place(domain.chain_id, domain.contract, request.home, request.host, request.seq)
-        return len(mark_hash) == 32 and commitment(place, task, mark_hash) == request.commitment
 
     def _judge(self, request: Request, task: TaskDescriptor) -> Verdict:
         """The machine's own bounds first, then the strategy."""

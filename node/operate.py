@@ -1,4 +1,4 @@
-"""What an operator or auditor runs by hand: chain, deploy, check, audit, serve, key."""
+"""What an operator runs by hand: chain, deploy, check, serve, key."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ledger.deployment import Deployment, deploy
@@ -109,31 +110,19 @@ def try_strategy(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_audit(ledger: Path, rpc_url: str, index: Path | None, block: int | None) -> int:
-    """Prints what was recomputed and every difference; 0 when there is none."""
-    from ledger.audit import audit
-
-    deployment = Deployment.load(ledger)
-    rpc = Rpc(rpc_url)
-    deployment.verify(rpc)
-    report = audit(rpc, deployment, index, block)
-    print(f"block {report.block}: {report.assets} assets, {report.kudos} verified Kudos")
-    for difference in report.differences:
-        print(f"DIFFERENCE {difference}")
-    print(f"{len(report.differences)} differences")
-    return 1 if report.differences else 0
-
-
-def serve(ledger: Path, index: Path, listen: str) -> int:
+def serve(ledger: Path, index: Path, listen: str, rpc_url: str | None = None) -> int:
     """Serves the page until SIGINT or SIGTERM."""
     import uvicorn
 
     from ledger.desk.app import create_app
+    from ledger.proof_bundle import build
 
     host, port = parse_endpoint(listen)
-    app = create_app(index, Deployment.load(ledger))
+    prover = partial(build, Rpc(rpc_url)) if rpc_url else None
+    app = create_app(index, Deployment.load(ledger), prover=prover)
     print(f"the ledger is at http://{listen}/; Ctrl-C ends it", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    # Streams of events never end by themselves: at the end they get a moment, not for ever.
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
     return 0
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from node.arguments import (
+    Commands,
     address,
+    by_hand_options,
     daemon_options,
     key_options,
     moment,
     password_option,
     rpc_option,
 )
+from node.arguments import new_command as _command
+from node.parser_agent import add_agent
+from node.parser_audit import add_audit, add_explore, add_prove, add_verify
 
 Handler = Callable[[argparse.Namespace], int]
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def make_parser(handlers: Mapping[str, Handler]) -> argparse.ArgumentParser:
@@ -30,29 +33,22 @@ def make_parser(handlers: Mapping[str, Handler]) -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log more to standard error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
-        *(_add_demo, _add_chain, _add_deploy, _add_node, _add_validator, _add_cc, _add_check),
-        *(_add_strategy, _add_audit, _add_serve, _add_key),
+        *(_add_demo, _add_chain, _add_deploy, _add_node, add_agent, _add_validator, _add_cc),
+        *(
+            _add_check,
+            _add_strategy,
+            add_audit,
+            add_prove,
+            add_verify,
+            add_explore,
+            _add_serve,
+            _add_key,
+        ),
     ):
         add(commands)
     for name, command in commands.choices.items():
         command.set_defaults(handler=handlers[name])
     return parser
-
-
-def _command(
-    commands: Commands,
-    name: str,
-    summary: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return command
 
 
 def _add_demo(commands: Commands) -> None:
@@ -209,6 +205,7 @@ def _add_validator(commands: Commands) -> None:
         "--password-file pw --data validator-1 --peer 127.0.0.1:7701 --peer 127.0.0.1:7702",
     )
     daemon_options(command)
+    by_hand_options(command)
 
 
 def _add_cc(commands: Commands) -> None:
@@ -257,19 +254,6 @@ def _add_strategy(commands: Commands) -> None:
     )
 
 
-def _add_audit(commands: Commands) -> None:
-    command = _command(
-        commands,
-        "audit",
-        "recompute all Kudos from raw logs and compare: status 0 agrees, 1 differs",
-        "kudos audit --ledger ledger.json --rpc http://127.0.0.1:8545 --index node-1/index.db",
-    )
-    command.add_argument("--ledger", type=Path, required=True, metavar="FILE")
-    rpc_option(command)
-    command.add_argument("--index", type=Path, metavar="FILE", help="compare this copy, too")
-    command.add_argument("--block", type=int, metavar="N", help="as of this block (default: head)")
-
-
 def _add_serve(commands: Commands) -> None:
     command = _command(
         commands,
@@ -280,6 +264,7 @@ def _add_serve(commands: Commands) -> None:
     command.add_argument("--ledger", type=Path, required=True, metavar="FILE")
     command.add_argument("--index", type=Path, required=True, metavar="FILE")
     command.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
+    command.add_argument("--rpc", metavar="URL", help="a chain, to give proof bundles, too")
 
 
 def _add_key(commands: Commands) -> None:

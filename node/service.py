@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,8 +66,8 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """A daemon's common ground."""
+class Footing:
+    """What every daemon stands on, whether or not it runs tasks."""
 
     outside: Outside
     me: Credentials
@@ -77,6 +77,12 @@ class Base:
     copy: LedgerCopy
     reader: Reader
     store: ContentStore
+
+
+@dataclass(frozen=True, slots=True)
+class Base(Footing):
+    """A daemon that runs tasks."""
+
     runner: Runner
     toolchain: Toolchain
 
@@ -84,11 +90,24 @@ class Base:
 def prepare(options: argparse.Namespace, outside: Outside | None = None) -> Base:
     """Everything that can be wrong is found here, before anybody is served."""
     outside = outside or Outside()
-    clock = outside.clock
-    data: Path = options.data
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data = make_data(options)
     toolchain = detect(cache=data / "toolchain.json")
     runner = outside.runner or find_runner(data / "scratch", unsandboxed=options.unsandboxed)
+    footing = stand(options, outside)
+    common = {field.name: getattr(footing, field.name) for field in fields(footing)}
+    return Base(**common, runner=runner, toolchain=toolchain)
+
+
+def make_data(options: argparse.Namespace) -> Path:
+    """The data directory, owner-only when it is made here."""
+    data: Path = options.data
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return data
+
+
+def stand(options: argparse.Namespace, outside: Outside) -> Footing:
+    """Key, chain, ledger and the copy of it."""
+    clock, data = outside.clock, make_data(options)
     deployment = Deployment.load(options.ledger)
     key = unlock(options.key, password_from(options.password_file))
     rpc = outside.open_rpc(options.rpc)
@@ -105,7 +124,7 @@ def prepare(options: argparse.Namespace, outside: Outside | None = None) -> Base
     indexer = Indexer(outside.open_rpc(options.rpc), store, deployment, clock)
     reader = Reader.open(index, deployment)
     log.info("ledger %s on chain %d", hex_of(deployment.contract), deployment.chain_id)
-    return Base(
+    return Footing(
         outside=outside,
         me=Credentials(key, deployment.domain, clock, outside.entropy),
         deployment=deployment,
@@ -114,8 +133,6 @@ def prepare(options: argparse.Namespace, outside: Outside | None = None) -> Base
         copy=LedgerCopy(indexer, reader, deployment, key.address, clock),
         reader=reader,
         store=ContentStore(data / "store", clock=clock),
-        runner=runner,
-        toolchain=toolchain,
     )
 
 

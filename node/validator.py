@@ -267,11 +267,12 @@ def run_validator(options: argparse.Namespace) -> int:
             f"{hex_of(base.me.key.address)} is not a validator of this ledger.",
             hint="Give the keystore of one of those that `kudos deploy` registered.",
         )
-    asyncio.run(_serve(base, [Endpoint.parse(text) for text in options.peer]))
+    endpoints = [Endpoint.parse(text) for text in options.peer]
+    asyncio.run(_serve(base, endpoints, manual=options.manual))
     return 0
 
 
-async def _serve(base: Base, endpoints: Sequence[Endpoint]) -> None:
+async def _serve(base: Base, endpoints: Sequence[Endpoint], *, manual: bool) -> None:
     stop = stop_signal()
     await base.copy.catch_up()
     peers = PeerBook(base.me, endpoints, _serve_nothing, base.outside.dial)
@@ -289,7 +290,8 @@ async def _serve(base: Base, endpoints: Sequence[Endpoint]) -> None:
         peers=peers,
     )
     log.info("validator %s", hex_of(base.me.key.address))
-    await supervise([base.copy.follow(), peers.run(), validator.run()], stop)
+    votes = [] if manual else [validator.run()]
+    await supervise([base.copy.follow(), peers.run(), *votes], stop)
 
 
 async def _serve_nothing(peer: Address, message: wire.Message) -> wire.Message:

@@ -9,6 +9,11 @@ A request's id is chosen by its sender and comes back on the reply. The dialogue
     home: Confirm ─▶ host: Done   (result, outputs, signed RESULT)
     home: Open ────▶ host: Ack    (after the RESULT is settled)
     validator: Fetch ─▶ home or host: Inputs
+
+Between agents, whose schedulers move and run the task themselves (``node.agent``), the host may
+take its time, and the home asks again:
+
+    home: Offer | Confirm | Inquire ─▶ host: Answer | Report, or Ack while there is nothing new
 """
 
 from __future__ import annotations
@@ -123,6 +128,32 @@ class Inputs(_Message, frozen=True):
     blobs: tuple[bytes, ...]
 
 
+class Offer(_Message, frozen=True):
+    """A signed REQUEST for a task that travels elsewhere: its digest, the hash of the mark, and the
+    canonical descriptor if it has one (empty otherwise)."""
+
+    request: Request
+    signature: Bytes64
+    mark_hash: Bytes32
+    task_digest: Bytes32
+    task: bytes = b""
+
+
+class Inquire(_Message, frozen=True):
+    """What became of this request?"""
+
+    request_id: Bytes32
+
+
+class Report(_Message, frozen=True):
+    """The signed RESULT and what it seals; the outputs travel elsewhere."""
+
+    asset: Result
+    signature: Bytes64
+    result_digest: Bytes32
+    salt: Bytes32
+
+
 class Fault(_Message, frozen=True):
     """The request could not be served; ``text`` names whose fault it is and nothing secret."""
 
@@ -130,7 +161,21 @@ class Fault(_Message, frozen=True):
 
 
 Message = (
-    Hello | Login | Welcome | Ask | Answer | Confirm | Done | Open | Ack | Fetch | Inputs | Fault
+    Hello
+    | Login
+    | Welcome
+    | Ask
+    | Answer
+    | Confirm
+    | Done
+    | Open
+    | Ack
+    | Fetch
+    | Inputs
+    | Offer
+    | Inquire
+    | Report
+    | Fault
 )
 
 _encoder = msgspec.msgpack.Encoder()

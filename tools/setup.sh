@@ -35,6 +35,7 @@ missing_packages() {
     command -v make >/dev/null || echo make
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    command -v chromium >/dev/null || echo chromium # the tests of the pages
     local python
     for python in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
         if python_fits "$python"; then

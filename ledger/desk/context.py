@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from ledger.desk import views
+from ledger.desk.budget import time_budget
+from ledger.desk.pool import ReaderPool
+from ledger.desk.templating import environment
 from ledger.ports import Clock
 from ledger.reader import Reader
-from ledger.reasons import describe
 from ledger.rows import IndexHead
 from ledger.source import LedgerIdentity
-from ledger.types import Address, Digest, hex_of, short
+from ledger.types import Address, Digest
 
 STALE_AFTER = 15.0
 REFRESH_SECONDS = 5
-
-Refresh = Annotated[int, Query(ge=0, le=3600, description="seconds; 0 switches it off")]
-Limit = Annotated[int, Query(ge=1, le=500)]
-Before = Annotated[int | None, Query(ge=0, lt=1 << 63, description="only below this block")]
+ANSWER_SECONDS = 5.0
+"""What one request may ask of the copy."""
 
 
 class Desk:
@@ -39,25 +38,31 @@ class Desk:
         stale_after: float,
     ) -> None:
         self.names = names
-        self._index_path = index_path
-        self._deployment = deployment
-        self._clock = clock
-        self._stale_after = stale_after
+        self.deployment = deployment
+        self.clock = clock
+        self._pool = ReaderPool(index_path, deployment, clock)
+        self.stale_after = stale_after
         self._templates = environment()
 
-    def reader(self) -> Reader:
-        """The copy, opened for one request."""
-        return Reader.open(self._index_path, self._deployment)
+    @contextmanager
+    def reader(self, seconds: float | None = ANSWER_SECONDS) -> Iterator[Reader]:
+        """The copy for one request, which may ask for so long; None: a stream, which its client
+        ends."""
+        with (
+            self._pool.reader() as reader,
+            time_budget(reader.connection, seconds, self.clock.monotonic),
+        ):
+            yield reader
 
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
-        values = {"refresh": 0, "names": self.names, "deployment": self._deployment} | values
+        values = {"refresh": 0, "names": self.names, "deployment": self.deployment} | values
         page = self._templates.get_template(template).render(**values)
         return HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
 
     def freshness(self, head: IndexHead | None) -> views.Freshness:
         """How old the data is by the service's clock."""
-        return views.freshness(head, self._clock.now(), self._stale_after)
+        return views.freshness(head, self.clock.now(), self.stale_after)
 
 
 def find_life(reader: Reader, request_id: str) -> views.LifeCycle:
@@ -69,24 +74,3 @@ def find_life(reader: Reader, request_id: str) -> views.LifeCycle:
     if life is None:
         raise HTTPException(404, "No settled migration has this request id.")
     return life
-
-
-def environment() -> Environment:
-    """The templates: escaped always, and an unknown name is an error."""
-    made = Environment(
-        loader=PackageLoader("ledger.desk"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
-        "hex": hex_of,
-        "short": short,
-        "time": views.clock_text,
-        "reason": describe,
-        "state": views.STATES.__getitem__,
-        "verdict": views.VERDICTS.__getitem__,
-        "number": "{:,}".format,
-    }
-    return made

@@ -17,8 +17,8 @@ from ledger.deployment import Deployment
 from ledger.types import Address, BlockNumber, Digest, address_from_hex
 
 COMMANDS = (
-    *("demo", "chain", "deploy", "node", "validator"),
-    *("cc", "check", "strategy", "audit", "serve", "key"),
+    *("demo", "chain", "deploy", "node", "agent", "validator"),
+    *("cc", "check", "strategy", "audit", "prove", "verify", "explore", "serve", "key"),
 )
 NOBODY = "http://127.0.0.1:1"
 """Nothing listens on port 1."""

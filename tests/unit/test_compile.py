@@ -68,6 +68,7 @@ def test_check_fails_on_stale_artifacts_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "build_artifact", lambda *_: json.dumps({"abi": []}))
+    monkeypatch.setattr(build, "build_layout", lambda *_: json.dumps({"storage": {}}))
     lay_out(tmp_path)
     target = tmp_path / "artifacts"
     with pytest.raises(build.ContractError, match="make contracts"):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ledger.abi import artifact
-from ledger.deployment import Deployment, is_our_code
+from ledger.contract_code import is_our_code
+from ledger.deployment import Deployment
 from ledger.errors import CorruptData, UsageError
 from ledger.types import Address, BlockNumber, Digest
 

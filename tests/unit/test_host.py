@@ -28,7 +28,7 @@ from ledger.types import Digest
 from node import wire
 from node.admission import Evidence
 from node.handshake import Credentials
-from node.host import CLOCK_SKEW
+from node.host_checks import CLOCK_SKEW
 from node.inputs import KEEP_SECONDS
 from node.journal import Journal
 from node.lending import Lending

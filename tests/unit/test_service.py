@@ -1,9 +1,8 @@
-"""The page and its JSON, over a synthetic ledger."""
+"""The pages, over a synthetic ledger."""
 
 from __future__ import annotations
 
 import html
-import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,10 +12,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from ledger.indexer import Indexer
-from ledger.desk.views import clock_text, sparkline
-from ledger.reader import Reader
 from ledger.desk.app import create_app
+from ledger.desk.draw import sparkline
+from ledger.desk.wording import clock_text
+from ledger.indexer import Indexer
+from ledger.reader import Reader
 from ledger.store import IndexStore
 from ledger.synthetic import SyntheticChain
 from ledger.synthetic_actors import Settings
@@ -54,7 +54,9 @@ class Site:
         self.client = TestClient(app, raise_server_exceptions=False)
 
     def migrations(self) -> list[dict[str, object]]:
-        found: list[dict[str, object]] = self.client.get("/api/v1/migrations?limit=500").json()
+        found: list[dict[str, object]] = self.client.get("/api/v1/migrations?limit=500").json()[
+            "rows"
+        ]
         return found
 
 
@@ -68,7 +70,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 class Outline(HTMLParser):
     """Checks that tags are balanced, and collects them."""
 
-    VOID = frozenset({"meta", "link", "br", "path", "circle"})
+    VOID = frozenset({"meta", "link", "br", "path", "circle", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -95,11 +97,11 @@ def test_the_overview_shows_nodes_migrations_and_votes(site: Site) -> None:
         for validator in reader.validators():
             assert hex_of(validator.address) in page
         assert hex_of(reader.migrations(1)[0].request_id) in page
-    assert "updated 0 s ago" in page and "stale" not in page
+    assert "updated 0 s ago" in page and "this data is stale" not in page
     assert "the &lt;first&gt; node" in page
 
 
-def test_no_script_no_inline_style_and_a_strict_policy(site: Site) -> None:
+def test_no_inline_script_or_style_and_a_strict_policy(site: Site) -> None:
     opened = next(m for m in site.migrations() if m["canary_opened"])
     for path in ("/", f"/migrations/{opened['request_id']}", "/nothing"):
         answer = site.client.get(path)
@@ -108,17 +110,14 @@ def test_no_script_no_inline_style_and_a_strict_policy(site: Site) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
         outline = Outline(answer.text)
         names = {tag for tag, _ in outline.tags}
-        assert "script" not in names and "style" not in names
+        assert "style" not in names
+        sources = [values.get("src") or "" for tag, values in outline.tags if tag == "script"]
+        assert sources and all(source.startswith("/static/") for source in sources)
+        assert not any(name.startswith("on") for _, values in outline.tags for name in values)
         assert not any("style" in attributes for _, attributes in outline.tags)
         assert EVIL not in answer.text
     assert html.escape(EVIL) in site.client.get("/").text
     assert site.client.get("/static/kudos.css").status_code == 200
-
-
-def test_it_refreshes_without_script_unless_told_not_to(site: Site) -> None:
-    assert '<meta http-equiv="refresh" content="5">' in site.client.get("/").text
-    assert "http-equiv" not in site.client.get("/?refresh=0").text
-    assert site.client.get("/?refresh=no").status_code == 422
 
 
 def test_a_life_cycle_is_shown_and_recomputed(site: Site) -> None:
@@ -164,28 +163,10 @@ def test_a_changed_row_shows_on_the_page(
     assert "does not hold" in site.client.get(f"/migrations/{opened['request_id']}").text
 
 
-def test_the_api_gives_numbers_as_numbers(site: Site) -> None:
-    nodes = site.client.get("/api/v1/nodes").json()
-    assert [node["points"] for node in nodes] == sorted((n["points"] for n in nodes), reverse=True)
-    for node in nodes:
-        assert node["points"] == node["k1"] + 10 * node["k2"] + 100 * node["k3"]
-    below = site.client.get("/api/v1/migrations?limit=3&before=4").json()
-    assert [migration["block"] for migration in below] == [3, 3, 3]
-
-
 @pytest.mark.parametrize("request_id", ["0x12", "xyz", "0x" + "00" * 32, "0x" + "é" * 64])
 def test_an_unknown_migration_is_a_404(site: Site, request_id: str) -> None:
     page = site.client.get(f"/migrations/{request_id}")
     assert page.status_code == 404 and "<h1>Not Found</h1>" in page.text
-    problem = site.client.get(f"/api/v1/migrations/{request_id}")
-    assert problem.headers["content-type"] == "application/problem+json"
-    assert problem.json()["status"] == problem.status_code == 404
-
-
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "before=-1", f"before={1 << 63}"])
-def test_a_wrong_parameter_is_a_problem(site: Site, query: str) -> None:
-    answer = site.client.get(f"/api/v1/migrations?{query}")
-    assert answer.status_code == 422 and query.split("=")[0] in answer.json()["detail"]
 
 
 def test_nothing_can_be_changed(site: Site) -> None:
@@ -214,16 +195,6 @@ def test_without_a_copy_it_says_what_to_do(tmp_path: Path) -> None:
         page = client.get("/")
     assert page.status_code == 200 and "No migration has been settled yet" in page.text
     assert "no data yet" in page.text
-
-
-def test_the_schema_names_every_route(site: Site) -> None:
-    paths = json.loads(site.client.get("/openapi.json").text)["paths"]
-    assert set(paths) == {
-        "/api/v1/nodes",
-        "/api/v1/migrations",
-        "/api/v1/migrations/{request_id}",
-        "/healthz",
-    }
 
 
 def test_a_sparkline_stays_in_its_box() -> None:

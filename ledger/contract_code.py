@@ -1,0 +1,47 @@
+"""The contract's runtime code: whether it is the packaged one, and the constants in it. Pure."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ledger.abi import artifact
+
+Places = list[dict[str, int]]
+
+
+def is_our_code(code: bytes) -> bool:
+    """Whether this is the packaged contract, whatever its immutables were set to."""
+    packaged = bytes.fromhex(artifact()["deployedBytecode"].removeprefix("0x"))
+    return len(code) == len(packaged) and _masked(code) == _masked(packaged)
+
+
+def immutable(code: bytes, name: str) -> int:
+    """The value of an immutable of the packaged contract; KeyError when it has none of the name."""
+    places: Places = artifact()["immutableReferences"][layout()["immutables"][name]]
+    start, length = places[0]["start"], places[0]["length"]
+    return int.from_bytes(code[start : start + length], "big")
+
+
+def slot(name: str) -> int:
+    """Where in storage a variable of the packaged contract begins."""
+    return int(layout()["storage"][name])
+
+
+@cache
+def layout() -> dict[str, Any]:
+    """The packaged ``artifacts/layout.json``."""
+    text = files("ledger").joinpath("artifacts/layout.json").read_text("utf-8")
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+def _masked(code: bytes) -> bytes:
+    masked = bytearray(code)
+    for places in artifact()["immutableReferences"].values():
+        for place in places:
+            start, length = place["start"], place["length"]
+            masked[start : start + length] = bytes(length)
+    return bytes(masked)
