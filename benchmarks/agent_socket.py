@@ -12,11 +12,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import cast
 
+from ledger.eip712 import Domain
 from ledger.keys import Key
 from ledger.outbox import Outbox
 from ledger.ports import SystemClock, system_entropy
 from ledger.reader import Reader
-from ledger.source import LedgerIdentity
 from ledger.types import Address, hex_of
 from node.agent_answers import Answers
 from node.agent_book import Book
@@ -31,14 +31,14 @@ from node.plugin import AsyncReputation, Reputation
 from node.store import ContentStore
 
 
-def serve_agent(index: Path, path: Path, key: Key, deployment: LedgerIdentity) -> int:
+def serve_agent(index: Path, path: Path, key: Key, domain: Domain) -> int:
     """Serves until standard input ends."""
-    asyncio.run(_serve(index, path, key, deployment))
+    asyncio.run(_serve(index, path, key, domain))
     return 0
 
 
-async def _serve(index: Path, path: Path, key: Key, deployment: LedgerIdentity) -> None:
-    me = Credentials(key, deployment.domain, SystemClock(), system_entropy)
+async def _serve(index: Path, path: Path, key: Key, domain: Domain) -> None:
+    me = Credentials(key, domain, SystemClock(), system_entropy)
     folder = path.parent
     async with AsyncExitStack() as stack:
         book, store = Book(folder / "agent.db"), ContentStore(folder / "store", clock=me.clock)

@@ -5,8 +5,9 @@
 A process of its own fills a copy with a synthetic ledger through the real indexer, and goes on
 writing at the stated rate while this process asks: ``kudos()``, and ``decide()`` by the thesis, by
 a file of rules, after checking the home's signature of the REQUEST, and through an agent's socket
-(``agent_socket.py``). Then the same question, the Kudos of one node, by ``eth_call`` to an anvil on loopback with the real contract, and by HTTP to a
-reference service (FastAPI, one route, the copy opened for each request as ``ledger.desk`` does).
+(``agent_socket.py``). Then the same question, the Kudos of one node, by ``eth_call`` to an anvil on
+loopback with the real contract, and by HTTP to a reference service (FastAPI, one route, the copy
+opened for each request as ``ledger.desk`` does).
 The last line of the output is one JSON object.
 """
 
@@ -84,7 +85,7 @@ def main() -> int:
     if options.agent:
         identity = deployment_of(settings)
         key = Actors(settings, identity.domain).nodes[0]
-        return serve_agent(options.agent, options.agent.with_name(SOCKET), key, identity)
+        return serve_agent(options.agent, options.agent.with_name(SOCKET), key, identity.domain)
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(run(Path(folder), settings, options)))
     return 0

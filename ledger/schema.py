@@ -2,8 +2,8 @@
 
 Rows are written once, with the block and log they came from; their block's digest covers them.
 Three things change afterwards, all derived: ``kudos.state`` with ``decided_block``, the roll-ups
-(``nodes`` and ``pairs`` here, those of ``ledger.facet_rollups``), and the one row of ``cursor`` with ``blocks.final``, which says that no
-reorganisation takes this block back any more.
+(``nodes`` and ``pairs`` here, those of ``ledger.facet_rollups``), and the one row of ``cursor``
+with ``blocks.final``, which says that no reorganisation takes this block back any more.
 """
 
 from __future__ import annotations

@@ -35,6 +35,9 @@ missing_packages() {
     command -v make >/dev/null || echo make
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    # What the examples are tested with.
+    command -v ruby >/dev/null || echo ruby
+    command -v distccd >/dev/null || echo distcc
     command -v chromium >/dev/null || echo chromium # the tests of the pages
     local python
     for python in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.desk.queries import explore, facets
+from ledger.desk.queries import explore, facet_scan, facets
 from ledger.desk.queries.common import DAY, BadQuery, Count, Page
 from ledger.desk.queries.explore import AssetRow
 from ledger.desk.queries.explore_query import Kind, Query, Role, State
@@ -123,7 +123,7 @@ def usual(told: Told) -> list[Query]:
 def test_the_usual_combinations_are_exact_whatever_the_cap(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facets, "SCAN", 6)
+    monkeypatch.setattr(facet_scan, "SCAN", 6)
     for query in usual(told):
         assert facets.count(told.reader, query) == Count(len(told.matching(query)))
     unusual = Query(name="cc -O2 unit1.c", since=1)

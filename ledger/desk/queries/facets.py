@@ -15,7 +15,7 @@ from typing import Any
 from ledger import facet_rollups
 from ledger.assets import process_name_text
 from ledger.desk.queries.common import DAY, Count
-from ledger.desk.queries.explore import KINDS, SCAN, STATE_NAMES
+from ledger.desk.queries.explore import STATE_NAMES
 from ledger.desk.queries.explore_query import (
     Kind,
     Query,
@@ -25,18 +25,19 @@ from ledger.desk.queries.explore_query import (
     kind_column,
     name_field,
 )
-from ledger.desk.queries.streams import STATES, kinds_of, streams
+from ledger.desk.queries.facet_scan import CAP, DIMENSIONS, scanned
+from ledger.desk.queries.streams import STATES, kinds_of
 from ledger.reader import Reader
 from ledger.types import hex_of
 
-CAP = 10_000
+__all__ = ["CAP", "VALUES", "Facet", "FacetValue", "count", "facets", "survey"]
+
 VALUES = 20
 """How many values of one dimension are shown, those with the most assets first."""
 
 CANDIDATES = 250
 """Of a dimension with more values, those with the most assets of all kinds are considered."""
 
-DIMENSIONS = ("kind", "level", "state", "node", "validator", "name", "day")
 _NODE = {Role.HOME: facet_rollups.HOME, Role.HOST: facet_rollups.HOST}
 
 
@@ -64,7 +65,7 @@ class Facet:
 def count(reader: Reader, query: Query) -> Count:
     """How many assets a query selects, over all its pages."""
     rolled = _rolled_up(reader.connection, query)
-    return Count(rolled) if rolled is not None else _scanned(reader.connection, query).total
+    return Count(rolled) if rolled is not None else scanned(reader.connection, query).total
 
 
 def facets(reader: Reader, query: Query) -> tuple[Facet, ...]:
@@ -77,7 +78,7 @@ def survey(reader: Reader, query: Query) -> tuple[Count, tuple[Facet, ...]]:
     """``count`` and ``facets`` together, for the price of one."""
     conn = reader.connection
     rolled = _rolled_up(conn, query)
-    scan = _scanned(conn, query) if rolled is None else None
+    scan = scanned(conn, query) if rolled is None else None
     total = scan.total if scan else Count(rolled or 0)
     found = []
     for dimension in DIMENSIONS:
@@ -87,7 +88,7 @@ def survey(reader: Reader, query: Query) -> tuple[Count, tuple[Facet, ...]]:
         if values is None and selected is not None:
             values = {selected: total}
         elif values is None:
-            scan = scan or _scanned(conn, query)
+            scan = scan or scanned(conn, query)
             values = scan.values(dimension)
         if selected is not None:
             values.setdefault(selected, total)
@@ -246,67 +247,3 @@ def _numbers(base: Query, dimension: str) -> tuple[int, ...]:
     if dimension == "node":
         return (_NODE[base.role],) if base.role in _NODE else tuple(_NODE.values())
     return (facet_rollups.DAY if dimension == "day" else facet_rollups.NAME,)
-
-
-# Row by row.
-
-
-@dataclass(slots=True)
-class _Scan:
-    """Matches among the rows that were looked at."""
-
-    total: Count
-    counters: dict[str, Counter[Any]]
-
-    def values(self, dimension: str) -> dict[Any, Count]:
-        exact = self.total.exact
-        return {value: Count(many, exact) for value, many in self.counters[dimension].items()}
-
-
-def _scanned(conn: sqlite3.Connection, query: Query) -> _Scan:
-    kinds, matched, complete = kinds_of(query), 0, True
-    counters: dict[str, Counter[Any]] = {dimension: Counter() for dimension in DIMENSIONS}
-    sources = streams(conn, query)
-    scan = SCAN // max(1, len(sources))
-    for stream in sources:
-        outcome = "r.level, r.state" if stream.table == "kudos" else "0, 0"
-        # What decides which assets a row stands for, where ``KINDS`` looks for it.
-        answer = "r.rejection" if stream.table == "migrations" else "NULL"
-        columns = f"{answer}, r.block, r.home, r.host, r.process_name, {outcome}"
-        rows = stream.sample(conn, columns, scan + 1).fetchall()
-        complete = complete and len(rows) <= scan
-        for is_rejected in (False, True):
-            found = [row for row in rows if row[0] and (row[1] is not None) == is_rejected]
-            made = tuple(KINDS[stream.table]((*(None,) * 10, is_rejected or None), kinds))
-            matched += len(made) * len(found)
-            if made and found:
-                _tally(counters, list(zip(*found, strict=True))[2:], made, query.role)
-    days: Counter[Any] = Counter()
-    for block, many in counters["day"].items():
-        sql = "SELECT timestamp / ? * ? FROM blocks WHERE number = ?"
-        days[conn.execute(sql, (DAY, DAY, block)).fetchone()[0]] += many
-    counters["day"] = days
-    total = Count(matched) if complete else Count(min(matched, CAP), exact=False)
-    return _Scan(total, counters)
-
-
-def _tally(
-    counters: dict[str, Counter[Any]],
-    columns: list[tuple[Any, ...]],
-    made: tuple[Kind, ...],
-    role: Role,
-) -> None:
-    """Adds rows, column by column, each row standing for the same assets; days are still blocks."""
-    blocks, homes, hosts, names, levels, states = columns
-    nodes = {Role.HOME: [homes], Role.HOST: [hosts]}.get(role, [homes, hosts])
-    parts: list[tuple[str, tuple[Any, ...]]] = [("day", blocks), ("name", names)]
-    parts += [("node", column) for column in nodes]
-    for dimension, column in parts:
-        for value, many in Counter(column).items():
-            counters[dimension][value] += many * len(made)
-    for kind in made:
-        counters["kind"][kind] += len(blocks)
-    if made == (Kind.KUDOS,):
-        counters["level"].update(levels)
-        for state, many in Counter(states).items():
-            counters["state"][STATE_NAMES[state]] += many

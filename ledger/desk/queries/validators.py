@@ -136,18 +136,7 @@ def ballots(
     tests = ["(v.verdict = :verdict)"] if verdict is not None else []
     tests += ["disagrees"] if disagreeing else []
     scan = SCAN if tests else limit + 1
-    votes = (
-        "SELECT v.*, k.level, k.home, k.host, k.request_id, k.state, k.block AS claimed,"
-        f" ({DISAGREES.replace('d.state', 'k.state')}) AS disagrees"
-        " FROM votes v INDEXED BY votes_of JOIN kudos k ON k.kudos_id = v.kudos_id"
-        f" WHERE {where} ORDER BY v.block DESC, v.log_index DESC, v.kudos_id LIMIT :scan"
-    )
-    sql = (
-        "SELECT v.kudos_id, v.level, v.home, v.host, v.request_id, v.verdict, v.reason, v.state,"
-        " v.disagrees, v.block, b.timestamp, v.block - v.claimed, b.timestamp - c.timestamp,"
-        f" v.log_index FROM ({votes}) v JOIN blocks b ON b.number = v.block"
-        f" JOIN blocks c ON c.number = v.claimed WHERE {' AND '.join(tests) or '1'} LIMIT :limit"
-    )
+    sql = _ballots_sql(where, tests)
     rows = conn.execute(sql, values | {"scan": scan}).fetchall()
     found = tuple(Ballot(*(*row[:8], bool(row[8]), *row[9:13])) for row in rows[:limit])
     if len(rows) > limit:
@@ -161,3 +150,19 @@ def ballots(
         place += " LIMIT 1 OFFSET :scan"
         last = conn.execute(place, values | {"scan": SCAN - 1}).fetchone()
     return Page(found, write_cursor(last) if last else None)
+
+
+def _ballots_sql(where: str, tests: list[str]) -> str:
+    """The newest votes, ``scan`` of them, and of these the ones that pass the tests."""
+    votes = (
+        "SELECT v.*, k.level, k.home, k.host, k.request_id, k.state, k.block AS claimed,"
+        f" ({DISAGREES.replace('d.state', 'k.state')}) AS disagrees"
+        " FROM votes v INDEXED BY votes_of JOIN kudos k ON k.kudos_id = v.kudos_id"
+        f" WHERE {where} ORDER BY v.block DESC, v.log_index DESC, v.kudos_id LIMIT :scan"
+    )
+    return (
+        "SELECT v.kudos_id, v.level, v.home, v.host, v.request_id, v.verdict, v.reason, v.state,"
+        " v.disagrees, v.block, b.timestamp, v.block - v.claimed, b.timestamp - c.timestamp,"
+        f" v.log_index FROM ({votes}) v JOIN blocks b ON b.number = v.block"
+        f" JOIN blocks c ON c.number = v.claimed WHERE {' AND '.join(tests) or '1'} LIMIT :limit"
+    )
