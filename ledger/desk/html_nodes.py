@@ -31,7 +31,11 @@ REASONS = 25
 
 def add_nodes(app: FastAPI, desk: Desk) -> None:
     """Registers these pages."""
+    _add_listing(app, desk)
+    _add_one(app, desk)
 
+
+def _add_listing(app: FastAPI, desk: Desk) -> None:
     @app.get("/nodes", response_class=HTMLResponse, include_in_schema=False)
     def listing(
         request: Request,
@@ -54,6 +58,8 @@ def add_nodes(app: FastAPI, desk: Desk) -> None:
             link = Link("/nodes", chosen)
             return show(desk, request, reader, "nodes.html", link=link, query=query, **values)
 
+
+def _add_one(app: FastAPI, desk: Desk) -> None:
     @app.get("/nodes/{address}", response_class=HTMLResponse, include_in_schema=False)
     def one(
         request: Request,
