@@ -1,9 +1,12 @@
-"""UC1-UC6 of the protocol's section 7 with real processes: two agents, a validator and a chain. What
-each kind of vermin does is said to node 2's agent; what it gets for it is read from the ledger."""
+"""UC1-UC6 of the protocol's section 7 with real processes: two agents, a validator and a chain.
+
+What each kind of vermin does is said to node 2's agent; what it gets is read from the ledger.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from ledger.types import Address
 from node.agent_client import AgentClient
 from node.plugin import Reputation
-from tests.integration.agent_world import AgentWorld
+from tests.integration.agent_world import AgentWorld, trivial_compile, world_has_canary
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -58,10 +61,32 @@ def test_uc2_who_rejects_actively_earns_one_k1_an_epoch(
     before = home.kudos(world.address(2))
     for number in range(3):
         asked = home.request(world.address(2), "uc2", task_digest=f"0x{number + 1:064x}")
-        world.eventually(lambda key=asked.request_id: vermin.reject(key))  # type: ignore[misc]
+        world.eventually(partial(vermin.reject, asked.request_id))
     world.until(lambda: home.kudos(world.address(2)).k1 > before.k1, "the first is K1")
     after = home.kudos(world.address(2))
     assert (after.k1, after.k2, after.k3) == (before.k1 + 1, before.k2, before.k3)
+
+
+def test_uc3_a_wrong_result_of_a_canary_is_refused(
+    world: AgentWorld, home: AgentClient, vermin: AgentClient, tmp_path: Path
+) -> None:
+    descriptor = trivial_compile(tmp_path)
+    for _ in range(40):
+        asked = home.request(world.address(2), "cc a.c", descriptor=descriptor)
+        world.eventually(partial(vermin.accept, asked.request_id))
+        assert home.state(asked.request_id, "asked", 10).state == "accepted"
+        home.confirm(asked.request_id)
+        assert vermin.state(asked.request_id, "accepted", 10).state == "confirmed"
+        vermin.result(asked.request_id, "0x" + "99" * 32)
+        assert home.state(asked.request_id, "confirmed", 10).state == "done"
+        if world_has_canary(world, asked.request_id):
+            break
+    else:
+        pytest.fail("none of forty requests was a canary")
+    world.until(lambda: home.explain(world.address(2)).levels["3"].refused > 0, "it is refused")
+    said = home.explain(world.address(2))
+    assert "REFUSE_RESULT" in said.refused[0].reasons
+    assert (said.refused[0].request_id, said.totals.k3) == (asked.request_id, 0)
 
 
 def test_uc5_who_asks_more_than_it_gives_is_refused_by_its_balance(

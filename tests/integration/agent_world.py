@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 import time
@@ -9,8 +10,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from canaries.vault import Vault
 from ledger.errors import KudosError
 from ledger.reader import Reader
 from ledger.types import hex_of
@@ -18,6 +20,7 @@ from node.agent_client import AgentClient
 from node.agent_protocol import AgentError
 from node.demo import ground
 from node.demo.cluster import Daemon, Member, free_endpoints, peer_of, validator_arguments
+from node.toolchain import detect
 
 T = TypeVar("T")
 
@@ -138,3 +141,37 @@ class AgentWorld:
                 return len(agent.rank()) == self._count - 1
         except KudosError:
             return False
+
+
+def world_has_canary(world: AgentWorld, request_id: str) -> bool:
+    """Looks into the home's vault from beside it, as only its owner can."""
+    vault = Vault(world.ground.nodes[0].data / "vault.db")
+    try:
+        key = bytes.fromhex(request_id[2:])
+        return vault.canary(key) is not None or vault.opening(key) is not None
+    finally:
+        vault.close()
+
+
+def trivial_compile(folder: Path) -> dict[str, Any]:
+    """The descriptor of one compile, as docs/agent.md says that it is made."""
+    source = folder / "a.c"
+    source.write_text("int answer(void) { return 42; }\n")
+    return {
+        "argv": ["cc", "-c", "a.c", "-o", "a.o"],
+        "cwd": str(folder),
+        "directories": [],
+        "env": [],
+        "inputs": [
+            {
+                "digest": hashlib.sha256(source.read_bytes()).hexdigest(),
+                "mode": 0o644,
+                "path": str(source),
+            }
+        ],
+        "limits": {"cpu_seconds": 10, "memory_mib": 512, "output_kib": 1024},
+        "outputs": [str(folder / "a.o")],
+        "root": "host",
+        "toolchain": detect().class_id,
+        "version": 1,
+    }

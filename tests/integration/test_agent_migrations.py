@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from canaries.vault import Vault
 from ledger.types import Digest, address_from_hex
 from node.agent_client import AgentClient
 from node.agent_protocol import AgentError
-from node.toolchain import detect
-from tests.integration.agent_world import AgentWorld
+from tests.integration.agent_world import AgentWorld, trivial_compile, world_has_canary
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -145,40 +143,6 @@ def test_an_answer_that_comes_too_late_is_refused(
     with pytest.raises(AgentError) as raised:
         host.accept(asked.request_id)
     assert raised.value.code == "unknown_migration", "the host's agent has forgotten it"
-
-
-def world_has_canary(world: AgentWorld, request_id: str) -> bool:
-    """Looks into the home's vault from beside it, as only its owner can."""
-    vault = Vault(world.ground.nodes[0].data / "vault.db")
-    try:
-        key = bytes.fromhex(request_id[2:])
-        return vault.canary(key) is not None or vault.opening(key) is not None
-    finally:
-        vault.close()
-
-
-def trivial_compile(folder: Path) -> dict[str, Any]:
-    """The descriptor of one compile, as docs/agent.md says that it is made."""
-    source = folder / "a.c"
-    source.write_text("int answer(void) { return 42; }\n")
-    return {
-        "argv": ["cc", "-c", "a.c", "-o", "a.o"],
-        "cwd": str(folder),
-        "directories": [],
-        "env": [],
-        "inputs": [
-            {
-                "digest": hashlib.sha256(source.read_bytes()).hexdigest(),
-                "mode": 0o644,
-                "path": str(source),
-            }
-        ],
-        "limits": {"cpu_seconds": 10, "memory_mib": 512, "output_kib": 1024},
-        "outputs": [str(folder / "a.o")],
-        "root": "host",
-        "toolchain": detect().class_id,
-        "version": 1,
-    }
 
 
 def run_by_validators_rules(descriptor: dict[str, Any], folder: Path) -> dict[str, Any]:
