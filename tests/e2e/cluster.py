@@ -38,7 +38,7 @@ class Cluster:
         self._stack.callback(shutil.rmtree, self.data, True)
         try:
             self.ground = ground.prepare(
-                self.data, self._roles, self._validators, None, None, self._stack
+                self.data, self._roles, self._validators, SEED, None, None, self._stack
             )
             self.daemons = ground.daemons(self.ground, SEED)
             for daemon in self.daemons:

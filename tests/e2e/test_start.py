@@ -26,7 +26,7 @@ QUICK = 30.0
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ground.Ground]:
     """A ledger on a chain, and a node that was never started."""
     with ExitStack() as stack:
-        yield ground.prepare(tmp_path_factory.mktemp("g"), ("fair",), 1, None, None, stack)
+        yield ground.prepare(tmp_path_factory.mktemp("g"), ("fair",), 1, 1, None, None, stack)
 
 
 def command(place: ground.Ground, *extra: str, rpc: str | None = None) -> list[str]:
