@@ -147,4 +147,4 @@ $(CONTRACTS): | $(PYTHON_ENV) $(NODE_ENV)
 stamp-contracts:
 	@touch $(CONTRACTS)
 
-.PHONY: help setup demo toolchain check test nightly contracts coverage slither halmos broken-proofs mutation gas gas-check hardhat lock clean stamp-contracts
+.PHONY: help setup demo toolchain check test nightly contracts coverage slither halmos broken-proofs mutation gas gas-check bench-plugin bench-service hardhat lock clean stamp-contracts

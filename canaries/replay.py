@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from eth_hash.auto import keccak
 
-from canaries.family import CannotRun, Finding, Opened, RunAgain
+from canaries.commitment import ORDINARY, PLANTED, Mark
+from canaries.family import CannotRun, Finding, Opened, RunAgain, field_of
 
 
 def parameters_for(toolchain_class: str) -> bytes:
     """What a replay's mark carries for a task of this toolchain class."""
     return keccak(toolchain_class.encode("utf-8"))
+
+
+def mark_for(is_canary: bool, toolchain_class: str, salt: bytes) -> Mark:
+    """The mark of a task that is this canary or none. Both are made, whichever is wanted: the time
+    that a request takes must not say what it is."""
+    planted = Mark(PLANTED, field_of(Replay.name), parameters_for(toolchain_class), salt)
+    ordinary = Mark(ORDINARY, bytes(32), bytes(32), salt)
+    return planted if is_canary else ordinary
 
 
 class Replay:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from canaries.commitment import ORDINARY, PLANTED, Mark, Place, commitment
-from canaries.family import field_of
-from canaries.replay import Replay, parameters_for
+from canaries.commitment import ORDINARY, Mark, Place, commitment
+from canaries.replay import mark_for
 from canaries.schedule import Schedule
 from canaries.vault import Sealed, Vault
 from ledger.assets import (
@@ -161,10 +160,9 @@ class AgentHome:
     def _mark(self, task: AgentTask, host: Address, seq: int) -> Mark:
         """Only what others can run again can be a canary; from outside all marks look the same."""
         salt = self.me.entropy(32)
-        if task.descriptor is None or not self.schedule.is_canary(host, seq):
+        if task.descriptor is None:
             return Mark(ORDINARY, bytes(32), bytes(32), salt)
-        parameters = parameters_for(task.descriptor.toolchain)
-        return Mark(PLANTED, field_of(Replay.name), parameters, salt)
+        return mark_for(self.schedule.is_canary(host, seq), task.descriptor.toolchain, salt)
 
     def _follow(self, record: Record) -> None:
         key = record.key

@@ -10,9 +10,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from canaries.commitment import ORDINARY, PLANTED, Mark, Place, commitment, seal
-from canaries.family import field_of
-from canaries.replay import Replay, parameters_for
+from canaries.commitment import Mark, Place, commitment, seal
+from canaries.replay import mark_for
 from canaries.schedule import Schedule
 from canaries.vault import Sealed, Vault
 from ledger.assets import Accepted, Confirmed, Request, process_name_field
@@ -162,10 +161,7 @@ class HomeSide:
     def _mark(self, task: TaskDescriptor, host: Address, seq: int) -> Mark:
         """An ordinary mark and a canary's look the same from outside: both are a hash with a
         salt."""
-        salt = self.me.entropy(32)
-        if not self.schedule.is_canary(host, seq):
-            return Mark(ORDINARY, bytes(32), bytes(32), salt)
-        return Mark(PLANTED, field_of(Replay.name), parameters_for(task.toolchain), salt)
+        return mark_for(self.schedule.is_canary(host, seq), task.toolchain, self.me.entropy(32))
 
     async def _ask(self, draft: _Draft, task: TaskDescriptor) -> wire.Answer | None:
         """The host's acceptance, or None for a proper rejection; PeerError for anything else."""

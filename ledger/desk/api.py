@@ -99,7 +99,7 @@ def stats(ask: Ask, at_block: AtBlock = None) -> api_models.Stats:
     """The totals of the whole ledger, and what waits for votes."""
     with ask.snapshot() as reader:
         at = checked_block(reader, at_block)
-        seen = overview.overview(reader, ask.desk.deployment.validators, at)
+        seen = ask.desk.once(reader, overview.overview, ask.desk.deployment.validators, at)
     return api_models.Stats.model_validate(
         {
             "head": seen.head,

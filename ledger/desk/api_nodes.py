@@ -60,7 +60,7 @@ def list_nodes(
     with ask.snapshot() as reader:
         at = checked_block(reader, at_block)
         query = nodes.NodesQuery(sort, descending, prefix, min_points, None, at, limit, cursor)
-        page = nodes.list_nodes(reader, query)
+        page = ask.desk.once(reader, nodes.list_nodes, query)
     return models.Page(rows=[_node(ask, line) for line in page.rows], next=page.next)
 
 
@@ -148,7 +148,7 @@ def one_validator(ask: Ask, address: AddressPath) -> assets.Validator:
 def top_flow(ask: Ask, edges: Annotated[int, Query(ge=1, le=flow.MAX_EDGES)] = 100) -> models.Flow:
     """Who gave Kudos to whom: the heaviest edges, and how much of the whole they are."""
     with ask.snapshot() as reader:
-        return models.Flow.model_validate(flow.top(reader, edges))
+        return models.Flow.model_validate(ask.desk.once(reader, flow.top, edges))
 
 
 @router.get("/flow/edges", tags=["flow"])
@@ -162,7 +162,8 @@ def flow_edges(
 
 
 def _validators(ask: Question, reader: Reader) -> list[assets.Validator]:
-    lines = validators.list_validators(reader, ask.desk.deployment.validators)
+    present = ask.desk.deployment.validators
+    lines = ask.desk.once(reader, validators.list_validators, present)
     names = ask.desk.names
     return [
         assets.Validator.model_validate(line).model_copy(

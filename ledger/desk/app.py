@@ -1,7 +1,8 @@
 """The ledger's pages and the same for programs: read-only, from the copy.
 
-Every request reads one snapshot of the copy; nothing that it says is kept. A request passes, from
-the outside: headers, measurement, admission, compression.
+Every answer is read from one snapshot of the copy, and given again while that is the newest. A
+request passes, from the outside: headers, HEAD, measurement, rate limit, kept answers, admission,
+compression.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
+from ledger.desk.answers import Answers
 from ledger.desk.api import add_api
 from ledger.desk.approve import add_approval
 from ledger.desk.context import STALE_AFTER, Desk
 from ledger.desk.events import Listeners
 from ledger.desk.html import add_pages
 from ledger.desk.metrics import Measured, Metrics
-from ledger.desk.middleware import Admission, Limits, Load, SecurityHeaders
+from ledger.desk.middleware import Admission, HeadAsGet, Limits, Load, RateLimit, SecurityHeaders
 from ledger.desk.problems import add_errors
 from ledger.desk.proofs import Prover, add_proofs
 from ledger.ports import Clock, SystemClock
@@ -44,12 +46,15 @@ def create_app(
     app = FastAPI(title="Kudos ledger", version="1", docs_url=None, redoc_url=None)
     desk = Desk(index_path, deployment, names or {}, clock or SystemClock(), stale_after)
     app.mount("/static", StaticFiles(packages=[("ledger.desk", "static")]), name="static")
-    load, listeners = Load(), Listeners()
+    load, listeners, limits = Load(), Listeners(), limits or Limits()
     metrics = Metrics(desk, load, listeners)
     monotonic = desk.clock.monotonic
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=GZIP_LEVEL)
-    app.add_middleware(Admission, limits=limits or Limits(), load=load, monotonic=monotonic)
+    app.add_middleware(Admission, limits=limits, load=load)
+    app.add_middleware(Answers, head=desk.head, monotonic=monotonic)
+    app.add_middleware(RateLimit, limits=limits, load=load, monotonic=monotonic)
     app.add_middleware(Measured, metrics=metrics, monotonic=monotonic)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
     add_errors(app, desk)
     add_pages(app, desk)

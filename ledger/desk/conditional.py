@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
+from starlette.types import Scope
 
 from ledger.desk.context import Desk
 from ledger.reader import Reader
@@ -39,23 +40,35 @@ class Question:
         with self.desk.reader() as reader, reader.snapshot():
             head = reader.head()
             if head is not None:
-                self._compare(entity_tag(head, self._request))
+                self._compare(entity_tag(head, self._request.scope))
             yield reader
 
     def _compare(self, tag: str) -> None:
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        known = self._request.headers.get("if-none-match", "")
-        if known.strip() == "*" or tag in (each.strip() for each in known.split(",")):
-            raise NotModified(headers)
-        self._response.headers.update(headers)
+        if is_known(self._request.headers.get("if-none-match", ""), tag):
+            raise NotModified(_headers(tag))
+        self._response.headers.update(_headers(tag))
 
 
-def entity_tag(head: IndexHead, request: Request) -> str:
+def entity_tag(head: IndexHead, scope: Scope) -> str:
     """Changes with the head block, with what is final, and with the question. Weak, because the
     same answer may travel compressed."""
-    question = f"{request.url.path}?{request.url.query}"
-    state = f"{REVISION} {head.number} {head.final_number} {question}".encode()
+    question = f"{scope['path']}?".encode() + scope["query_string"]
+    state = f"{REVISION} {head.number} {head.final_number} ".encode() + question
     return f'W/"{sha256(head.hash + state).hexdigest()[:32]}"'
+
+
+def is_known(known: str, tag: str) -> bool:
+    """Whether a client that sends this ``If-None-Match`` has the answer."""
+    return known.strip() == "*" or tag in (each.strip() for each in known.split(","))
+
+
+def not_modified(tag: str) -> Response:
+    """Nothing but the tag."""
+    return Response(status_code=304, headers=_headers(tag))
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "no-cache"}
 
 
 Ask = Annotated[Question, Depends(Question)]

@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 
 from ledger.desk import views
 from ledger.desk.budget import time_budget
+from ledger.desk.once import PerBlock
 from ledger.desk.pool import ReaderPool
 from ledger.desk.templating import environment
+from ledger.errors import KudosError
 from ledger.ports import Clock
 from ledger.reader import Reader
 from ledger.rows import IndexHead
@@ -40,6 +42,7 @@ class Desk:
         self.names = names
         self.deployment = deployment
         self.clock = clock
+        self.once = PerBlock()
         self._pool = ReaderPool(index_path, deployment, clock)
         self.stale_after = stale_after
         self._templates = environment()
@@ -53,6 +56,14 @@ class Desk:
             time_budget(reader.connection, seconds, self.clock.monotonic),
         ):
             yield reader
+
+    def head(self) -> IndexHead | None:
+        """Where the copy stands; None also when it cannot be read."""
+        try:
+            with self.reader() as reader:
+                return reader.head()
+        except KudosError:
+            return None
 
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page."""

@@ -25,6 +25,7 @@ def add_explore(app: FastAPI, desk: Desk) -> None:
     def assets(request: Request) -> HTMLResponse:
         query = Query.from_params(form_params(request.query_params))
         with desk.reader() as reader, reader.snapshot():
+            count, counted = facets.survey(reader, query)
             return show(
                 desk,
                 request,
@@ -32,8 +33,8 @@ def add_explore(app: FastAPI, desk: Desk) -> None:
                 "explore.html",
                 query=query,
                 page=explore.page(reader, query),
-                count=facets.count(reader, query),
-                facets=facets.facets(reader, query),
+                count=count,
+                facets=counted,
                 chips=chips(query),
                 choices={"kind": Kind, "state": State, "role": Role},
                 export=query_string({k: v for k, v in query.to_params().items() if k != "cursor"}),

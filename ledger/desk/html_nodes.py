@@ -52,7 +52,7 @@ def _add_listing(app: FastAPI, desk: Desk) -> None:
         chosen = {"sort": sort, "order": order, "prefix": prefix.strip(), "least": least}
         chosen |= {"named": named, "at": at, "limit": limit}
         with desk.reader() as reader, reader.snapshot():
-            page = nodes.list_nodes(reader, query)
+            page = desk.once(reader, nodes.list_nodes, query)
             sparks = nodes.sparklines(reader, [line.address for line in page.rows])
             values = {"page": page, "sparks": sparks, "columns": COLUMNS, "chosen": chosen}
             link = Link("/nodes", chosen)

@@ -49,7 +49,7 @@ def add_overview(app: FastAPI, desk: Desk) -> None:
         with desk.reader() as reader, reader.snapshot():
             link = Link("/flow", {"edges": edges, "limit": limit})
             table = flow.table(reader, limit, cursor)
-            values = {"flow": flow.top(reader, edges), "page": table, "link": link}
+            values = {"flow": desk.once(reader, flow.top, edges), "page": table, "link": link}
             return show(desk, request, reader, "flow.html", edges=edges, **values)
 
     @app.get("/search", response_class=HTMLResponse, include_in_schema=False)
@@ -65,8 +65,9 @@ def add_overview(app: FastAPI, desk: Desk) -> None:
 
 
 def _first(desk: Desk, request: Request, reader: Reader) -> HTMLResponse:
-    view = overview.overview(reader, desk.deployment.validators)
-    best = nodes.list_nodes(reader, nodes.NodesQuery(limit=BEST_NODES)).rows
+    view = desk.once(reader, overview.overview, desk.deployment.validators)
+    view = overview.under(reader.head(), view)
+    best = desk.once(reader, nodes.list_nodes, nodes.NodesQuery(limit=BEST_NODES)).rows
     return show(
         desk,
         request,

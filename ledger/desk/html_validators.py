@@ -24,7 +24,7 @@ def add_validators(app: FastAPI, desk: Desk) -> None:
     @app.get("/validators", response_class=HTMLResponse, include_in_schema=False)
     def listing(request: Request) -> HTMLResponse:
         with desk.reader() as reader, reader.snapshot():
-            lines = validators.list_validators(reader, desk.deployment.validators)
+            lines = desk.once(reader, validators.list_validators, desk.deployment.validators)
             return show(desk, request, reader, "validators.html", lines=lines)
 
     @app.get("/validators/{address}", response_class=HTMLResponse, include_in_schema=False)
@@ -39,7 +39,7 @@ def add_validators(app: FastAPI, desk: Desk) -> None:
         who = node_address(address)
         params = {"verdict": verdict, "disagreeing": disagreeing, "limit": limit}
         with desk.reader() as reader, reader.snapshot():
-            lines = validators.list_validators(reader, desk.deployment.validators)
+            lines = desk.once(reader, validators.list_validators, desk.deployment.validators)
             line = next((each for each in lines if each.address == who), None)
             if line is None:
                 raise NotFound(f"{hex_of(who)} is no validator, and never voted.")

@@ -131,8 +131,9 @@ class _CopyCollector(Collector):
             yield CounterMetricFamily(
                 "kudos_reorganisations", "Reorganisations handled.", reader.reorganisations()
             )
-            yield from _counts(overview.counts(reader))
-            yield from _quorum(overview.quorum_health(reader, self._desk.deployment.validators))
+            yield from _counts(self._desk.once(reader, overview.counts))
+            present = self._desk.deployment.validators
+            yield from _quorum(self._desk.once(reader, overview.quorum_health, present))
 
 
 def _counts(counts: overview.Counts) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,25 +62,37 @@ class Rates:
         return 0.0 if allowed else (1 - tokens) / self._rate
 
 
-class Admission:
-    """Lets a bounded number of requests work and wait."""
+class RateLimit:
+    """Lets each client ask so often."""
 
     def __init__(
         self, app: ASGIApp, *, limits: Limits, load: Load, monotonic: Callable[[], float]
     ) -> None:
+        self._app, self._load = app, load
+        self._rates = Rates(limits.rate, limits.burst, monotonic) if limits.rate else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wait = 0.0
+        if self._rates and scope["type"] == "http" and scope["path"] not in UNLIMITED:
+            wait = self._rates.wait((scope.get("client") or ("",))[0])
+        if wait:
+            await _refuse(self._load, 429, wait)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+class Admission:
+    """Lets a bounded number of requests work and wait."""
+
+    def __init__(self, app: ASGIApp, *, limits: Limits, load: Load) -> None:
         self._app, self._limits, self._load = app, limits, load
         self._turns = asyncio.Semaphore(limits.in_work)
-        self._rates = Rates(limits.rate, limits.burst, monotonic) if limits.rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
-            return
-        wait = self._rates.wait((scope.get("client") or ("",))[0]) if self._rates else 0.0
-        if wait:
-            await self._refuse(429, wait, scope, receive, send)
         elif not await self._turn():
-            await self._refuse(503, self._limits.retry_after, scope, receive, send)
+            await _refuse(self._load, 503, self._limits.retry_after)(scope, receive, send)
         else:
             self._load.in_work += 1
             try:
@@ -101,18 +114,39 @@ class Admission:
             self._load.waiting -= 1
         return True
 
-    async def _refuse(
-        self, status: int, wait: float, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        self._load.refused[status] += 1
-        name, detail = {
-            429: ("too-many-requests", "This address asks more often than it may."),
-            503: ("overloaded", "The service has as much to do as it can."),
-        }[status]
-        hint = "Ask again after the seconds that Retry-After says."
-        headers = {"Retry-After": str(max(1, int(wait + 0.999)))}
-        response = problem_response(problem_body(status, name, detail, hint), headers)
-        await response(scope, receive, send)
+
+def _refuse(load: Load, status: int, wait: float) -> ASGIApp:
+    load.refused[status] += 1
+    name, detail = {
+        429: ("too-many-requests", "This address asks more often than it may."),
+        503: ("overloaded", "The service has as much to do as it can."),
+    }[status]
+    hint = "Ask again after the seconds that Retry-After says."
+    headers = {"Retry-After": str(max(1, int(wait + 0.999)))}
+    return problem_response(problem_body(status, name, detail, hint), headers)
+
+
+class HeadAsGet:
+    """Answers HEAD as GET without the body; what would be a stream is ended at its beginning."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        with anyio.CancelScope() as making:
+
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                elif not making.cancel_called:
+                    await send({"type": "http.response.body"})
+                    if message.get("more_body"):
+                        making.cancel()
+
+            await self._app({**scope, "method": "GET"}, receive, sending)
 
 
 class SecurityHeaders:

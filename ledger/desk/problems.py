@@ -95,7 +95,7 @@ def add_errors(app: FastAPI, desk: Desk) -> None:
     """Handlers for everything that an answer can fail with."""
 
     def answer(request: Request, error: Exception) -> Response:
-        return _answer(desk, request, body_of(error, request), dict(_headers(error)))
+        return _answer(desk, request, body_of(error, request), _headers(error))
 
     async def unchanged(request: Request, same: Exception) -> Response:
         headers = same.headers if isinstance(same, NotModified) else {}
@@ -154,8 +154,10 @@ def _of_parameters(error: RequestValidationError) -> dict[str, Any]:
     return problem_body(422, "invalid-parameter", detail, errors=found)
 
 
-def _headers(error: Exception) -> Mapping[str, str]:
-    return (error.headers or {}) if isinstance(error, HTTPException) else {}
+def _headers(error: Exception) -> dict[str, str]:
+    headers = dict((isinstance(error, HTTPException) and error.headers) or {})
+    # HEAD goes wherever GET does, which the router does not know.
+    return headers | {"Allow": "GET, HEAD"} if headers.get("Allow") == "GET" else headers
 
 
 def _answer(

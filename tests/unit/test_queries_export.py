@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from ledger.desk.queries import explore, export, nodes
-from ledger.desk.queries.explore_query import Kind, Query, Role, State
+from ledger.assets import process_name_text
+from ledger.desk.queries import explore, export, export_lines, nodes
+from ledger.desk.queries.explore_query import Kind, Query, Role, State, name_field
 from ledger.desk.queries.export import Format
+from ledger.desk.queries.formats import write
 from ledger.desk.queries.nodes import NodesQuery
 from ledger.types import Address, hex_of
 from tests.unit.desk_ledger import Told, make
@@ -92,3 +94,25 @@ def test_the_first_piece_does_not_wait_for_the_last_row(told: Told, form: Format
     chunks = export.assets(told.reader, Query(), form)
     first = next(chunks)
     assert first and len(first) < sum(map(len, chunks)) / 2
+
+
+@pytest.mark.parametrize("form", [Format.NDJSON, Format.JSON])
+def test_lines_written_directly_are_those_of_the_general_writer(told: Told, form: Format) -> None:
+    host = Address(told.assets[0].host)
+    for query in (
+        Query(),
+        *(Query(kind=kind) for kind in Kind),
+        Query(node=host),
+        Query(name="no"),
+    ):
+        rows = export.asset_rows(told.reader, query)
+        general = b"".join(write(rows, export.ASSET_TABLE, form))
+        assert b"".join(export.assets(told.reader, query, form)) == general
+
+
+@pytest.mark.parametrize(
+    "name", ['"quoted" \\ back', "tab\tand line\n", "größer", "\x7f", "a" * 32]
+)
+def test_a_name_in_a_line_is_escaped(name: str) -> None:
+    field = name_field(name)
+    assert json.loads(export_lines._name(field)) == process_name_text(field)

@@ -16,7 +16,8 @@ from ledger.assets import process_name_text
 from ledger.changes import unsigned_64
 from ledger.desk.queries.explore import KINDS, OF_HOME, STATE_NAMES, WHERE, Places
 from ledger.desk.queries.explore_query import Kind, Query
-from ledger.desk.queries.formats import Format, Table, write
+from ledger.desk.queries.export_lines import Lines
+from ledger.desk.queries.formats import Format, Table, write, write_lines
 from ledger.desk.queries.nodes import NodeLine, NodesQuery, select_nodes, sort_nodes
 from ledger.desk.queries.streams import RANKS, Stream, kinds_of, streams
 from ledger.reader import Reader
@@ -48,7 +49,9 @@ NODE_TABLE = Table(
 def assets(reader: Reader, query: Query, form: Format) -> Iterator[bytes]:
     """All that an explore query selects, over all its pages, in their order. Keep the reader open,
     and in one snapshot, until the iterator ends."""
-    return write(_assets(reader, query), ASSET_TABLE, form)
+    if form in (Format.NDJSON, Format.JSON):
+        return write_lines(_lines(reader, query), form)
+    return write(asset_rows(reader, query), ASSET_TABLE, form)
 
 
 def nodes(reader: Reader, query: NodesQuery, form: Format) -> Iterator[bytes]:
@@ -62,7 +65,15 @@ def _node(line: NodeLine) -> tuple[Any, ...]:
     return (hex_of(line.address), *values)
 
 
-def _assets(reader: Reader, query: Query) -> Iterator[tuple[Any, ...]]:
+def _lines(reader: Reader, query: Query) -> Iterator[tuple[int, str]]:
+    """All of them as lines of JSON: how many assets, and their lines."""
+    lines, conn = Lines(reader, kinds_of(query)), reader.connection
+    parts = [lines.of(stream.table, stream.all_rows(conn)) for stream in streams(conn, query)]
+    merged = parts[0] if len(parts) == 1 else heapq.merge(*parts, key=itemgetter(0), reverse=True)
+    return ((many, text) for _, many, text in merged)
+
+
+def asset_rows(reader: Reader, query: Query) -> Iterator[tuple[Any, ...]]:
     """The rows of all streams in one order, each as the assets that it stands for."""
     kinds = kinds_of(query)
     parts = [_groups(reader, stream, kinds) for stream in streams(reader.connection, query)]

@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 
 FIRST_BATCH, BATCH, ROW_GROUP = 100, 5_000, 16_384
+PIECE = 2_000
+"""Rows of a piece that is made of lines: a megabyte, which stays near the processor."""
+
 Rows = Iterator[tuple[Any, ...]]
 
 
@@ -49,6 +52,26 @@ def write(rows: Rows, table: Table, form: Format) -> Iterator[bytes]:
     return _WRITERS[form](rows, table)
 
 
+def write_lines(lines: Iterator[tuple[int, str]], form: Format) -> Iterator[bytes]:
+    """As NDJSON or JSON, of rows that are lines of JSON already: how many rows, and their text."""
+    pieces = _joined(lines)
+    return _array(pieces) if form is Format.JSON else pieces
+
+
+def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[bytes]:
+    texts: list[str] = []
+    rows, size = 0, FIRST_BATCH
+    for many, text in lines:
+        texts.append(text)
+        rows += many
+        if rows >= size:
+            yield "".join(texts).encode()
+            texts.clear()
+            rows, size = 0, PIECE
+    if rows:
+        yield "".join(texts).encode()
+
+
 def _batches(rows: Rows) -> Iterator[list[tuple[Any, ...]]]:
     size = FIRST_BATCH
     while batch := list(islice(rows, size)):
@@ -64,8 +87,12 @@ def _ndjson(rows: Rows, table: Table) -> Iterator[bytes]:
 
 
 def _json(rows: Rows, table: Table) -> Iterator[bytes]:
+    return _array(_ndjson(rows, table))
+
+
+def _array(pieces: Iterator[bytes]) -> Iterator[bytes]:
     before = b"[\n"
-    for lines in _ndjson(rows, table):
+    for lines in pieces:
         # A line end inside of a value is escaped: these are all between rows.
         yield before + lines[:-1].replace(b"\n", b",\n")
         before = b",\n"

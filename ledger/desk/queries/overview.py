@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import facet_rollups, schema
 from ledger.desk.queries.at_block import later
@@ -91,11 +91,20 @@ def overview(
     head = reader.head()
     return Overview(
         head,
-        max(0, head.chain_head - head.number) if head else 0,
+        _lag(head),
         reader.reorganisations(),
         counts(reader, at_block),
         quorum_health(reader, validators),
     )
+
+
+def under(head: IndexHead | None, view: Overview) -> Overview:
+    """The same, when the chain has been asked again since and the copy has not moved."""
+    return replace(view, head=head, lag_blocks=_lag(head))
+
+
+def _lag(head: IndexHead | None) -> int:
+    return max(0, head.chain_head - head.number) if head else 0
 
 
 def counts(reader: Reader, at_block: BlockNumber | None = None) -> Counts:
