@@ -13,7 +13,7 @@ export default {
     path: compiler,
     settings: {
       viaIR: true,
-      optimizer: { enabled: true, runs: 1_000_000 },
+      optimizer: { enabled: true, runs: 200 },
       evmVersion: 'prague',
       metadata: { bytecodeHash: 'none' },
     },

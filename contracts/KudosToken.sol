@@ -7,20 +7,52 @@ import {IERC165} from "./interfaces/IERC165.sol";
 import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
 import {IKudosToken} from "./interfaces/IKudosToken.sol";
 import {Metadata} from "./libraries/Metadata.sol";
+import {Pairs} from "./Pairs.sol";
 
 /// @title The totals of verified Kudos, and their face as tokens
 /// @notice The totals are the balances: there is one number to keep, and nothing that could drift apart.
-abstract contract KudosToken is IKudosLedger, IKudosToken {
-    uint256 internal constant K1 = 1;
-    uint256 internal constant K2 = 2;
-    uint256 internal constant K3 = 3;
-
-    uint256 private constant LANE_BITS = 64;
+abstract contract KudosToken is IKudosToken, Pairs {
     uint256 private constant MAX_BALANCES = 256;
+    uint256 private constant MAX_CARRIED = 100;
+    uint256 private constant MAX_MINTED = 1 << 32;
+    uint256 private constant CARRIED = 1;
 
-    /// @dev One slot for all levels: level n counts in the nth 64 bits. No lane can run over into the next: a decision
-    /// adds 128 at most, and nobody will live to see 2^57 decisions.
+    address private immutable PREDECESSOR;
+
+    /// @dev One slot for all levels: level n counts in the nth lane of 64 bits, and lane 0 says that the node was carried
+    /// over. No lane can run over into the next: a call adds 2^32 at most, and nobody will live to see 2^31 such calls.
     mapping(address node => uint256 lanes) private _totals;
+
+    constructor(address before) {
+        PREDECESSOR = before;
+    }
+
+    /// @inheritdoc IKudosLedger
+    function mint(address host, uint256 level, uint256 count) external override onlyClaims {
+        if (level < K1 || level > K3) revert UnknownLevel(level);
+        if (count > MAX_MINTED) revert BadParameter();
+        _checkNotFinal(_set);
+        _mint(msg.sender, host, level, count);
+    }
+
+    /// @inheritdoc IKudosLedger
+    function carry(address[] calldata nodes) external override {
+        uint256 since = PREDECESSOR == address(0) ? 0 : IKudosLedger(PREDECESSOR).finalAt();
+        if (since == 0 || _time() <= since) revert NothingToCarry();
+        if (nodes.length > MAX_CARRIED) revert TooManyBalances(MAX_CARRIED);
+        address before = PREDECESSOR;
+        // What the predecessor has not taken over itself comes along; where it has none it refuses, and nothing is lost.
+        // Assembly, because the call is passed on as it came. Memory-safe: writes to the free memory without taking it.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, 0, calldatasize())
+            pop(call(gas(), before, 0, free, calldatasize(), 0, 0))
+        }
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            if (_totals[nodes[i]] & CARRIED == 0) _carry(nodes[i]);
+        }
+    }
 
     /// @inheritdoc IERC1155
     function safeTransferFrom(address, address, uint256, uint256, bytes calldata) external pure override {
@@ -45,6 +77,11 @@ abstract contract KudosToken is IKudosLedger, IKudosToken {
     function kudos(address node) external view override returns (uint64 k1, uint64 k2, uint64 k3) {
         uint256 lanes = _totals[node];
         return (uint64(_lane(lanes, K1)), uint64(_lane(lanes, K2)), uint64(_lane(lanes, K3)));
+    }
+
+    /// @inheritdoc IKudosLedger
+    function predecessor() external view override returns (address) {
+        return PREDECESSOR;
     }
 
     /// @inheritdoc IERC1155
@@ -87,14 +124,16 @@ abstract contract KudosToken is IKudosLedger, IKudosToken {
     function _mint(address operator, address host, uint256 level, uint256 count) internal {
         if (count == 0) return;
         unchecked {
-            _totals[host] += count << (LANE_BITS * (level - K1));
+            _totals[host] += count << (LANE_BITS * level);
         }
         emit TransferSingle(operator, address(0), host, level, count);
     }
 
-    function _lane(uint256 lanes, uint256 level) private pure returns (uint256) {
-        unchecked {
-            return uint64(lanes >> (LANE_BITS * (level - K1)));
+    function _carry(address node) private {
+        _totals[node] |= CARRIED;
+        emit Carried(node);
+        for (uint256 level = K1; level <= K3; ++level) {
+            _mint(msg.sender, node, level, IERC1155(PREDECESSOR).balanceOf(node, level));
         }
     }
 }

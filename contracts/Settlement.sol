@@ -1,55 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Domain} from "./Domain.sol";
 import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
 import {Assets} from "./libraries/Assets.sol";
 import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {PackedBatch} from "./libraries/PackedBatch.sol";
-import {Parties} from "./libraries/Parties.sol";
 import {RecordFrame} from "./libraries/RecordFrame.sol";
 import {Reasons} from "./libraries/Reasons.sol";
+import {Seat, Seats} from "./libraries/Seats.sol";
 import {Sequences} from "./libraries/Sequences.sol";
 import {Signatures} from "./libraries/Signatures.sol";
+import {Times} from "./libraries/Times.sol";
 import {Voting} from "./Voting.sol";
 
 /// @title Settlement of batches
 /// @notice Checks the records of a batch, uses up their sequence numbers, and opens the claims for K2 and K1.
-abstract contract Settlement is Domain, Voting {
+abstract contract Settlement is Voting {
     /// @dev What one call of `settle` carries from record to record. The request is filled in anew for each.
     struct Work {
         bytes32 separator;
         uint256 time;
-        address[] seats;
-        uint256 suspects;
+        uint256 bloom;
+        uint256 excluded;
+        uint128[MAX_SEATS] parties;
         Request request;
         bytes32[] leaves;
         uint256 claims;
         bytes skipped;
         uint256 skippedBytes;
-    }
-
-    /// @dev K1 claims in the last epoch that saw one. The epoch is stored plus one, so that zero means never.
-    struct K1Count {
-        uint64 epochPlusOne;
-        uint64 claims;
-    }
-
-    uint256 private constant MAX_RESULT_SECONDS = 7 days;
-    uint256 private constant MAX_SECONDS_AHEAD = 5 minutes;
-    uint256 private constant SETTLEMENT_WINDOW = 1 days;
-
-    uint64 private immutable EPOCH_SECONDS;
-    uint64 private immutable K1_PER_HOST_AND_EPOCH;
-
-    mapping(address host => mapping(address home => mapping(uint256 word => uint256 bits))) private _sequences;
-    mapping(address home => mapping(address host => uint256 epochPlusOne)) private _k1LastEpoch;
-    mapping(address host => K1Count) private _k1Counts;
-
-    constructor(uint64 epochLength, uint64 k1Allowance) {
-        if (epochLength == 0 || k1Allowance == 0) revert BadParameter();
-        EPOCH_SECONDS = epochLength;
-        K1_PER_HOST_AND_EPOCH = k1Allowance;
     }
 
     /// @inheritdoc IKudosLedger
@@ -60,13 +38,15 @@ abstract contract Settlement is Domain, Voting {
     {
         bytes32 separator = domainSeparator();
         RecordFrame.open(separator, host);
+        Seat set = _set;
+        if (set.closed()) revert Closed();
         // The content is hashed only for a relayer: it is most of the batch's bytes.
         if (
             msg.sender != host
                 && !Signatures.isBy(host, Assets.batch(separator, host, keccak256(packed)), hostSignature)
         ) revert NotTheHost();
         (uint256 n, uint256 confirmed) = PackedBatch.header(packed);
-        (Work memory work, Sequences.Cursor memory cursor) = _begin(separator, host, n);
+        (Work memory work, Sequences.Cursor memory cursor) = _begin(separator, set.bloom(), host, n);
         uint256 border = _settleConfirmed(work, cursor, _sequences[host], packed, confirmed);
         uint256 end = _settleRejected(work, cursor, _sequences[host], packed, border, confirmed, n);
         if (end != packed.length) revert MalformedBatch(end);
@@ -74,28 +54,13 @@ abstract contract Settlement is Domain, Voting {
         root = MerkleTree.fold(work.leaves);
         // No batch can stand here already: the root binds at least one record that was settled just now, and the
         // record's sequence number lets it settle only once.
-        _storeBatch(host, root, uint128(work.claims), uint8(n), uint8(confirmed), uint64(work.time));
+        _storeBatch(work, host, root, n, confirmed);
         emit BatchSettled(host, root, uint128(work.claims), _skipList(work), packed);
-    }
-
-    /// @inheritdoc IKudosLedger
-    function sequenceUsed(address home, address host, uint32 seq) external view override returns (bool) {
-        return Sequences.isUsed(_sequences[host][home], seq);
-    }
-
-    /// @inheritdoc IKudosLedger
-    function epochSeconds() external view override returns (uint64) {
-        return EPOCH_SECONDS;
-    }
-
-    /// @inheritdoc IKudosLedger
-    function k1PerHostAndEpoch() external view override returns (uint64) {
-        return K1_PER_HOST_AND_EPOCH;
     }
 
     /// @dev Both lie in the room that `RecordFrame.open` has taken: pointers that the compiler knows need no place on the
     /// stack, and what they point at costs half. Memory-safe: sets pointers only.
-    function _begin(bytes32 separator, address host, uint256 n)
+    function _begin(bytes32 separator, uint256 bloom, address host, uint256 n)
         private
         view
         returns (Work memory work, Sequences.Cursor memory cursor)
@@ -110,20 +75,64 @@ abstract contract Settlement is Domain, Voting {
         work.separator = separator;
         work.time = _time();
         work.request = RecordFrame.request();
-        work.seats = _seatList();
-        work.suspects = Parties.suspects(work.seats, host);
+        // With the host's own bits in it one question finds both kinds of homes that need a closer look.
+        work.bloom = bloom | Seats.bloomBits(host);
+        work.excluded = 0;
         work.leaves = new bytes32[](1 << MerkleTree.depth(n));
         work.claims = 0;
         work.skipped = new bytes(2 * n);
         work.skippedBytes = 0;
+        _exclude(work, host, (1 << n) - 1);
     }
 
-    /// @dev Skips a whole group where its home and the host are not to be settled together, and says whether it did.
-    function _skipsGroup(Work memory work, address home, uint256 index, uint256 end) private pure returns (bool) {
-        uint256 reason = Parties.check(work.seats, home, work.request.host);
-        if (reason == Reasons.NONE) return false;
+    /// @dev Keeps a validator from voting on records that it is a party to.
+    function _exclude(Work memory work, address node, uint256 records) private view {
+        uint256 seatBit = _seatBit(work.bloom, node);
+        if (seatBit == 0) return;
+        // Taken only now: few batches have a validator in them.
+        if (work.excluded == 0) work.parties = _noParties();
+        work.excluded |= seatBit;
+        uint256 number = 0;
+        while (seatBit >> number != 1) ++number;
+        work.parties[number] |= uint128(records);
+    }
+
+    function _noParties() private pure returns (uint128[MAX_SEATS] memory) {
+        // Zeros are what is meant.
+        // slither-disable-next-line uninitialized-local
+        uint128[MAX_SEATS] memory none;
+        return none;
+    }
+
+    function _storeBatch(Work memory work, address host, bytes32 root, uint256 n, uint256 confirmed) private {
+        Batch storage target = _batch(host, root);
+        uint256 excluded = work.excluded;
+        target.head = Head({
+            claims: uint128(work.claims),
+            n: uint8(n),
+            confirmed: uint8(confirmed),
+            settledAt: uint40(work.time),
+            voters: 0,
+            approvers: 0,
+            excluded: uint16(excluded),
+            outcome: Outcome.Open
+        });
+        for (uint256 i = 0; excluded >> i != 0; ++i) {
+            if ((excluded >> i) & 1 == 0) continue;
+            target.excluded[i] = work.parties[i];
+            emit ValidatorExcluded(host, root, _holder(i), work.parties[i]);
+        }
+    }
+
+    /// @dev Looks closer at a home that is the host itself, and then skips its whole group and says so, or that may be a
+    /// validator.
+    function _skipsGroup(Work memory work, address home, uint256 index, uint256 end) private view returns (bool) {
+        if (home != work.request.host) {
+            _exclude(work, home, (1 << end) - (1 << index));
+            return false;
+        }
         for (; index < end; ++index) {
-            _skip(work, index, reason);
+            _skip(work, index, Reasons.SELF);
         }
         return true;
     }
@@ -164,7 +173,7 @@ abstract contract Settlement is Domain, Voting {
                     offset += PackedBatch.GROUP_BYTES;
                     end += count;
                     RecordFrame.setHome(home);
-                    if (Parties.isSuspect(work.suspects, home) && _skipsGroup(work, home, index, end)) {
+                    if (Seats.mayHave(work.bloom, home) && _skipsGroup(work, home, index, end)) {
                         offset += count * PackedBatch.CONFIRMED_BYTES;
                         index = end - 1;
                         continue;
@@ -188,7 +197,8 @@ abstract contract Settlement is Domain, Voting {
     ) private returns (uint256 reason) {
         uint256 numbers = PackedBatch.confirmedNumbers(packed, offset);
         uint256 deadline;
-        (reason, deadline) = _checkTimes(work.time, numbers);
+        (reason, deadline) =
+            Times.check(work.time, PackedBatch.signedAt(numbers), PackedBatch.deadlineAfter(numbers));
         if (reason != Reasons.NONE) return reason;
         if (!PackedBatch.isInOrder(numbers)) return Reasons.BAD_ORDER;
         uint256 seq = PackedBatch.sequence(numbers);
@@ -198,7 +208,8 @@ abstract contract Settlement is Domain, Voting {
         Sequences.use(cursor, seq);
         MerkleTree.put(work.leaves, index, resultId);
         // A result that is settled late is a fact, but no claim to K2.
-        if (work.time <= deadline) work.claims |= 1 << index;
+        if (work.time > deadline) return Reasons.NONE;
+        if (_isUncapped() || _admit(work.request.home, work.request.host, K2)) work.claims |= 1 << index;
     }
 
     /// @dev Settles the REJECTED records, which start at `offset` with the one at `index`. Gives where they end.
@@ -216,7 +227,7 @@ abstract contract Settlement is Domain, Voting {
             offset += PackedBatch.GROUP_BYTES;
             uint256 end = index + count;
             RecordFrame.setHome(home);
-            if (!_skipsGroup(work, home, index, end)) {
+            if (!Seats.mayHave(work.bloom, home) || !_skipsGroup(work, home, index, end)) {
                 Sequences.open(cursor, sequences[home]);
                 _settleRejectedGroup(work, cursor, packed, offset, index, end);
             }
@@ -250,7 +261,7 @@ abstract contract Settlement is Domain, Voting {
         uint256 index
     ) private returns (uint256 reason) {
         (uint256 numbers, bytes32 r, bytes32 vs) = PackedBatch.readRejected(packed, offset);
-        (reason,) = _checkTimes(work.time, numbers);
+        (reason,) = Times.check(work.time, PackedBatch.signedAt(numbers), PackedBatch.deadlineAfter(numbers));
         if (reason != Reasons.NONE) return reason;
         uint256 seq = PackedBatch.sequence(numbers);
         if (Sequences.seek(cursor, seq)) return Reasons.SEQUENCE_USED;
@@ -262,39 +273,6 @@ abstract contract Settlement is Domain, Voting {
         uint256 rejectedAt = work.request.signedAt + PackedBatch.rejectedAfter(numbers);
         uint256 code = PackedBatch.rejectionReason(numbers);
         MerkleTree.put(work.leaves, index, Assets.rejected(work.separator, requestId, code, rejectedAt));
-        if (_takeK1(work)) work.claims |= 1 << index;
-    }
-
-    /// @dev What chain time has to say about the REQUEST with these small fields, and its deadline.
-    function _checkTimes(uint256 time, uint256 numbers) private pure returns (uint256 reason, uint256 deadline) {
-        uint256 signedAt = PackedBatch.signedAt(numbers);
-        uint256 lasts = PackedBatch.deadlineAfter(numbers);
-        (uint256 longest, uint256 ahead, uint256 window) = (MAX_RESULT_SECONDS, MAX_SECONDS_AHEAD, SETTLEMENT_WINDOW);
-        (uint256 badDeadline, uint256 expired) = (Reasons.BAD_DEADLINE, Reasons.EXPIRED);
-        // Assembly, because Solidity would branch for each comparison. No sum overflows; memory-safe: it touches none.
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            deadline := add(signedAt, lasts)
-            reason := mul(expired, gt(time, add(deadline, window)))
-            let badLength := or(iszero(lasts), gt(lasts, longest))
-            if or(badLength, or(gt(signedAt, add(time, ahead)), gt(deadline, add(time, longest)))) {
-                reason := badDeadline
-            }
-        }
-    }
-
-    /// @dev Takes the K1 claim of this home and epoch, if it and the host's allowance are still there.
-    function _takeK1(Work memory work) private returns (bool) {
-        uint64 epochPlusOne = uint64(work.time / EPOCH_SECONDS) + 1;
-        address home = work.request.home;
-        address host = work.request.host;
-        if (_k1LastEpoch[home][host] == epochPlusOne) return false;
-        K1Count memory count = _k1Counts[host];
-        if (count.epochPlusOne != epochPlusOne) count = K1Count({epochPlusOne: epochPlusOne, claims: 0});
-        if (count.claims >= K1_PER_HOST_AND_EPOCH) return false;
-        ++count.claims;
-        _k1LastEpoch[home][host] = epochPlusOne;
-        _k1Counts[host] = count;
-        return true;
+        if (_admit(work.request.home, work.request.host, K1)) work.claims |= 1 << index;
     }
 }

@@ -4,14 +4,12 @@ pragma solidity 0.8.37;
 import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
 import {KudosToken} from "./KudosToken.sol";
 import {Reasons} from "./libraries/Reasons.sol";
+import {Seat} from "./libraries/Seats.sol";
 import {Tally} from "./libraries/Tally.sol";
 
-/// @title The validators, their votes, and what the votes add up to
-/// @notice Keeps the claims that settlement opens, and counts Kudos when enough validators have approved.
-/// A validator never votes on a claim of its own: records that name a validator as home or host are not settled.
+/// @title Votes on batches, and what they add up to
+/// @notice Keeps the claims that settlement opens, and counts Kudos when enough validators have approved them.
 abstract contract Voting is KudosToken {
-    uint256 private constant MAX_SEATS = 16;
-
     /// @dev What has become of the claims of a batch: nothing yet, or all are verified, or see its `decision`.
     enum Outcome {
         Open,
@@ -20,75 +18,54 @@ abstract contract Voting is KudosToken {
     }
 
     /// @dev One slot. Nearly always a validator approves every claim of a batch, and so do all: `approvers` and
-    /// `outcome` say so here, and spare three slots. In the masks a bit stands for a validator's seat.
+    /// `outcome` say so here, and spare three slots. In the masks a bit stands for a validator's seat; `excluded` are
+    /// those that are party to some of the records.
     struct Head {
         uint128 claims;
         uint8 n;
         uint8 confirmed;
-        uint64 settledAt;
+        uint40 settledAt;
         uint16 voters;
         uint16 approvers;
+        uint16 excluded;
         Outcome outcome;
     }
 
-    /// @dev One slot each for a decision and for a ballot, where the head does not say it all.
-    struct Decision {
-        uint128 verified;
-        uint128 refused;
-    }
-
-    struct Ballot {
-        uint128 approve;
-        uint128 refuse;
-    }
-
+    /// @dev A decision and a ballot have a slot each, where the head does not say it all: in the lower half the claims
+    /// that are verified or approved, in the upper half those refused.
     struct Batch {
         Head head;
-        Decision decision;
-        Ballot[MAX_SEATS] ballots;
+        uint256 decision;
+        uint256[MAX_SEATS] ballots;
+        uint128[MAX_SEATS] excluded;
     }
 
-    /// @dev One slot, full to the last bit; in the masks a bit stands for a validator's seat.
-    struct Canary {
-        address host;
-        State state;
-        uint40 claimedAt;
-        uint16 approvals;
-        uint16 refusals;
-        uint16 voters;
-    }
+    uint256 private constant REFUSED_AT = 128;
 
-    uint256 private immutable QUORUM;
-    uint256 private immutable SEATS;
-
-    address[MAX_SEATS] private _seats;
-    mapping(address validator => uint256 seatPlusOne) private _seatOf;
     mapping(address host => mapping(bytes32 root => Batch)) private _batches;
-    mapping(bytes32 kudosId => Canary) private _canaries;
 
-    constructor(address[] memory seats, uint256 quorum) {
-        if (seats.length == 0 || seats.length > MAX_SEATS) revert BadValidatorSet();
-        if (quorum <= seats.length / 2 || quorum > seats.length) revert BadValidatorSet();
-        for (uint256 i = 0; i < seats.length; ++i) {
-            if (seats[i] == address(0) || _seatOf[seats[i]] != 0) revert BadValidatorSet();
-            _seatOf[seats[i]] = i + 1;
-            _seats[i] = seats[i];
-        }
-        QUORUM = quorum;
-        SEATS = seats.length;
+    /// @inheritdoc IKudosLedger
+    function recount(address host, bytes32 root) external override {
+        Seat set = _set;
+        _checkNotFinal(set);
+        Batch storage target = _batches[host][root];
+        Head memory head = target.head;
+        if (head.n == 0) revert UnknownBatch(host, root);
+        _decideBatch(set, msg.sender, host, root, target, head);
+        target.head = head;
     }
 
     /// @inheritdoc IKudosLedger
-    function vote(BatchVote[] calldata batchVotes, CanaryVote[] calldata canaryVotes) external override {
-        uint256 seatPlusOne = _seatOf[msg.sender];
-        if (seatPlusOne == 0) revert NotAValidator();
-        uint256 seat = seatPlusOne - 1;
-        for (uint256 i = 0; i < batchVotes.length; ++i) {
-            _voteOnBatch(seat, batchVotes[i]);
-        }
-        for (uint256 i = 0; i < canaryVotes.length; ++i) {
-            _voteOnCanary(seat, canaryVotes[i].kudosId, canaryVotes[i].reason);
-        }
+    function retire(address host, bytes32 root, uint256 index) external override onlyClaims returns (bool) {
+        Batch storage target = _batches[host][root];
+        Head memory head = target.head;
+        uint256 decision = _decisionOf(target, head);
+        uint256 claim = index < head.n ? 1 << index : 0;
+        if (_undecided(head, decision) & claim == 0 || _time() <= head.settledAt + CLAIM_WINDOW) return false;
+        target.decision = decision | claim << REFUSED_AT;
+        target.head.outcome = Outcome.Mixed;
+        emit BatchDecided(host, root, 0, uint128(claim));
+        return true;
     }
 
     /// @inheritdoc IKudosLedger
@@ -100,14 +77,15 @@ abstract contract Voting is KudosToken {
     {
         Batch storage target = _batches[host][root];
         Head memory head = target.head;
-        Decision memory decision = _decisionOf(target, head);
-        return (head.n, head.confirmed, head.settledAt, head.claims, decision.verified, decision.refused);
+        (verified, refused) = _halves(_decisionOf(target, head));
+        return (head.n, head.confirmed, head.settledAt, head.claims, verified, refused);
     }
 
     /// @inheritdoc IKudosLedger
-    function canary(bytes32 kudosId) external view override returns (State state, address host, uint64 claimedAt) {
-        Canary memory claim = _canaries[kudosId];
-        return (claim.state, claim.host, claim.claimedAt);
+    function pendingSince(address host, bytes32 root) external view override returns (uint64) {
+        Batch storage target = _batches[host][root];
+        Head memory head = target.head;
+        return _undecided(head, _decisionOf(target, head)) == 0 ? 0 : head.settledAt;
     }
 
     /// @inheritdoc IKudosLedger
@@ -115,72 +93,43 @@ abstract contract Voting is KudosToken {
         external
         view
         override
-        returns (bool voted, uint128 approve, uint128 refuse)
+        returns (bool voted, uint128 approve, uint128 refuse, uint128 excluded)
     {
-        uint256 seatPlusOne = _seatOf[validator];
-        if (seatPlusOne == 0) return (false, 0, 0);
+        Seat entry = _validators[validator];
         Batch storage target = _batches[host][root];
         Head memory head = target.head;
-        Ballot memory cast = _ballotOf(target, head, seatPlusOne - 1);
-        return ((head.voters >> (seatPlusOne - 1)) & 1 == 1, cast.approve, cast.refuse);
-    }
-
-    /// @inheritdoc IKudosLedger
-    function validators() external view override returns (address[] memory) {
-        return _seatList();
-    }
-
-    /// @inheritdoc IKudosLedger
-    function threshold() external view override returns (uint256) {
-        return QUORUM;
-    }
-
-    function _seatList() internal view returns (address[] memory seats) {
-        seats = new address[](SEATS);
-        for (uint256 i = 0; i < SEATS; ++i) {
-            seats[i] = _seats[i];
-        }
+        // A seat taken later than the batch has no ballot in it, though its former holder may have one.
+        if (entry.bit() == 0 || entry.since() >= head.settledAt) return (false, 0, 0, 0);
+        uint256 number = entry.numberPlusOne() - 1;
+        (approve, refuse) = _halves(_ballotOf(target, head, number));
+        return (head.voters & entry.bit() != 0, approve, refuse, target.excluded[number]);
     }
 
     function _batch(address host, bytes32 root) internal view returns (Batch storage) {
         return _batches[host][root];
     }
 
-    function _storeBatch(address host, bytes32 root, uint128 claims, uint8 n, uint8 confirmed, uint64 time) internal {
-        _batches[host][root].head = Head({
-            claims: claims,
-            n: n,
-            confirmed: confirmed,
-            settledAt: time,
-            voters: 0,
-            approvers: 0,
-            outcome: Outcome.Open
-        });
-    }
-
-    /// @dev False, and nothing stored, where this Kudos was claimed before.
-    function _storeCanary(bytes32 kudosId, address host, uint40 time) internal returns (bool) {
-        if (_canaries[kudosId].state != State.None) return false;
-        _canaries[kudosId] =
-            Canary({host: host, state: State.Claimed, claimedAt: time, approvals: 0, refusals: 0, voters: 0});
-        return true;
-    }
-
-    function _voteOnBatch(uint256 seat, BatchVote calldata cast) private {
+    /// @dev Counts a ballot. Nothing is stored for a validator that approves all: that is a bit in the head.
+    function _voteOnBatch(Seat voter, address validator, BatchVote calldata cast) internal {
         Batch storage target = _batches[cast.host][cast.root];
         Head memory head = target.head;
         if (head.n == 0) revert UnknownBatch(cast.host, cast.root);
-        if ((head.voters >> seat) & 1 == 1) revert VotedBefore();
+        if (voter.since() >= head.settledAt) revert NotEligible(validator);
+        uint256 number = voter.numberPlusOne() - 1;
+        uint16 own = uint16(voter.bit());
+        if (head.voters & own != 0) revert VotedBefore();
         _checkReasons(cast);
-        uint128 approve = cast.approve & head.claims;
-        uint128 refuse = cast.refuse & head.claims;
+        uint128 votable = head.claims;
+        if (head.excluded & own != 0) votable &= ~target.excluded[number];
+        uint128 approve = cast.approve & votable;
+        uint128 refuse = cast.refuse & votable;
         if (approve & refuse != 0) revert ContradictoryVote();
 
-        head.voters |= uint16(1 << seat);
-        if (approve == head.claims) head.approvers |= uint16(1 << seat);
-        else target.ballots[seat] = Ballot({approve: approve, refuse: refuse});
-        emit BatchVoted(msg.sender, cast.host, cast.root, approve, refuse, cast.reasons);
-        _decideBatch(cast.host, cast.root, target, head);
+        head.voters |= own;
+        if (approve == head.claims) head.approvers |= own;
+        else target.ballots[number] = approve | uint256(refuse) << REFUSED_AT;
+        emit BatchVoted(validator, cast.host, cast.root, approve, refuse, cast.reasons);
+        _decideBatch(voter, validator, cast.host, cast.root, target, head);
         target.head = head;
     }
 
@@ -201,71 +150,74 @@ abstract contract Voting is KudosToken {
 
     /// @dev Counts the ballots anew, and makes final what they decide now and had not decided before. Changes `head`
     /// in memory only; the caller stores it.
-    function _decideBatch(address host, bytes32 root, Batch storage target, Head memory head) private {
-        (uint256 approved, uint256 refused) = _count(target, head);
+    function _decideBatch(
+        Seat entry,
+        address operator,
+        address host,
+        bytes32 root,
+        Batch storage target,
+        Head memory head
+    ) private {
+        (uint256 approved, uint256 refused) = _count(entry, target, head);
         if (approved | refused == 0) return;
-        Decision memory decision = _decisionOf(target, head);
+        uint256 decision = _decisionOf(target, head);
         // Both cannot hold for one claim: m approvals and n - m + 1 refusals would be more votes than validators.
-        uint128 open = ~(decision.verified | decision.refused);
-        uint128 newlyVerified = uint128(approved) & open;
-        uint128 newlyRefused = uint128(refused) & open;
+        uint256 open = _undecided(head, decision);
+        uint128 newlyVerified = uint128(approved & open);
+        uint128 newlyRefused = uint128(refused & open);
         if (newlyVerified | newlyRefused == 0) return;
 
-        decision.verified |= newlyVerified;
-        decision.refused |= newlyRefused;
-        head.outcome = decision.verified == head.claims ? Outcome.AllVerified : Outcome.Mixed;
+        decision |= newlyVerified | uint256(newlyRefused) << REFUSED_AT;
+        head.outcome = decision == head.claims ? Outcome.AllVerified : Outcome.Mixed;
         if (head.outcome == Outcome.Mixed) target.decision = decision;
         emit BatchDecided(host, root, newlyVerified, newlyRefused);
-        _mint(msg.sender, host, K1, Tally.count(newlyVerified >> head.confirmed));
-        _mint(msg.sender, host, K2, Tally.count(newlyVerified & ((1 << head.confirmed) - 1)));
+        _mint(operator, host, K1, Tally.count(newlyVerified >> head.confirmed));
+        _mint(operator, host, K2, Tally.count(newlyVerified & ((1 << head.confirmed) - 1)));
     }
 
-    /// @dev The claims that `threshold` ballots approve, and those that so many refuse that no threshold is left.
-    function _count(Batch storage target, Head memory head) private view returns (uint256 approved, uint256 refused) {
-        uint256[] memory approvals = new uint256[](SEATS);
-        uint256[] memory refusals = new uint256[](SEATS);
-        for (uint256 i = 0; i < SEATS; ++i) {
-            if ((head.voters >> i) & 1 == 0) continue;
-            Ballot memory cast = _ballotOf(target, head, i);
-            approvals[i] = cast.approve;
-            refusals[i] = cast.refuse;
+    /// @dev The claims that the quorum of ballots approves, and those that so many refuse, or are party to, that no
+    /// quorum is left.
+    function _count(Seat entry, Batch storage target, Head memory head)
+        private
+        view
+        returns (uint256 approved, uint256 refused)
+    {
+        (uint256 mask, uint256 n) = _eligible(entry, head.settledAt);
+        mask &= head.voters | head.excluded;
+        uint256 width = 0;
+        while (mask >> width != 0) ++width;
+        uint256[] memory approvals = new uint256[](width);
+        uint256[] memory refusals = new uint256[](width);
+        uint256[] memory parties = new uint256[](width);
+        for (uint256 i = 0; i < width; ++i) {
+            if ((mask >> i) & 1 == 0) continue;
+            uint256 cast = _ballotOf(target, head, i);
+            approvals[i] = uint128(cast);
+            refusals[i] = cast >> REFUSED_AT;
+            if ((head.excluded >> i) & 1 == 0) continue;
+            parties[i] = target.excluded[i];
+            refusals[i] |= parties[i];
         }
-        return (Tally.atLeast(QUORUM, approvals), Tally.atLeast(SEATS - QUORUM + 1, refusals));
+        uint256 end = _refusalsToEnd(entry, n);
+        refused = Tally.atLeast(end, refusals) & ~Tally.atLeast(end, parties);
+        return (Tally.atLeast(entry.quorum(), approvals), refused);
     }
 
-    function _ballotOf(Batch storage target, Head memory head, uint256 seat) private view returns (Ballot memory) {
-        if ((head.approvers >> seat) & 1 == 1) return Ballot({approve: head.claims, refuse: 0});
-        return target.ballots[seat];
+    /// @dev Of a seat that has not voted, an empty ballot.
+    function _ballotOf(Batch storage target, Head memory head, uint256 number) private view returns (uint256) {
+        return (head.approvers >> number) & 1 == 1 ? head.claims : target.ballots[number];
     }
 
-    function _decisionOf(Batch storage target, Head memory head) private view returns (Decision memory) {
+    function _decisionOf(Batch storage target, Head memory head) private view returns (uint256) {
         if (head.outcome == Outcome.Mixed) return target.decision;
-        return Decision({verified: head.outcome == Outcome.AllVerified ? head.claims : 0, refused: 0});
+        return head.outcome == Outcome.AllVerified ? head.claims : 0;
     }
 
-    function _voteOnCanary(uint256 seat, bytes32 kudosId, uint256 reason) private {
-        Canary memory claim = _canaries[kudosId];
-        if (claim.state == State.None) revert UnknownClaim(kudosId);
-        uint16 own = uint16(1 << seat);
-        if (claim.voters & own != 0) revert VotedBefore();
-        if (reason == Reasons.APPROVE) claim.approvals |= own;
-        else if (Reasons.isRefusal(reason)) claim.refusals |= own;
-        else if (!Reasons.isAbstention(reason)) revert ContradictoryVote();
-        claim.voters |= own;
-
-        State earlier = claim.state;
-        if (earlier == State.Claimed) claim.state = _standing(claim);
-        _canaries[kudosId] = claim;
-        emit CanaryVoted(msg.sender, kudosId, uint8(reason));
-        if (claim.state == earlier) return;
-        bool verified = claim.state == State.Verified;
-        emit CanaryDecided(kudosId, claim.host, verified);
-        if (verified) _mint(msg.sender, claim.host, K3, 1);
+    function _undecided(Head memory head, uint256 decision) private pure returns (uint256) {
+        return head.claims & ~(decision | decision >> REFUSED_AT);
     }
 
-    function _standing(Canary memory claim) private view returns (State) {
-        if (Tally.count(claim.approvals) >= QUORUM) return State.Verified;
-        if (Tally.count(claim.refusals) > SEATS - QUORUM) return State.Refused;
-        return State.Claimed;
+    function _halves(uint256 word) private pure returns (uint128 lower, uint128 upper) {
+        return (uint128(word), uint128(word >> REFUSED_AT));
     }
 }

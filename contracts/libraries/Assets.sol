@@ -26,6 +26,7 @@ library Assets {
     bytes32 private constant KUDOS_TYPE =
         keccak256("Kudos(uint8 level,bytes32 assetId,bytes32 resultDigest,bytes32 sealSalt)");
     bytes32 private constant BATCH_TYPE = keccak256("Batch(address host,bytes32 content)");
+    bytes32 private constant VOTES_TYPE = keccak256("Votes(bytes32 content)");
     bytes32 private constant COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 chainId,address verifyingContract,address home,address host,uint32 seq,"
         "bytes32 taskDigest,bytes32 markHash)"
@@ -75,18 +76,25 @@ library Assets {
         return digest(separator, _hash(RESULT_TYPE, requestId, resultSeal, bytes32(signedAt)));
     }
 
-    function canaryOpened(bytes32 separator, bytes32 requestId, bytes32 resultId, IKudosLedger.CanaryClaim calldata c)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function accepted(bytes32 separator, bytes32 requestId, uint256 signedAt) internal pure returns (bytes32) {
+        return digest(separator, _hash(ACCEPTED_TYPE, requestId, bytes32(signedAt)));
+    }
+
+    function confirmed(bytes32 separator, bytes32 acceptanceId, uint256 signedAt) internal pure returns (bytes32) {
+        return digest(separator, _hash(CONFIRMED_TYPE, acceptanceId, bytes32(signedAt)));
+    }
+
+    /// @notice The id of a CANARY_OPENED.
+    /// @param content the opening's fields between the two ids and the time, in their order
+    function canaryOpened(
+        bytes32 separator,
+        bytes32 requestId,
+        bytes32 resultId,
+        bytes32[4] memory content,
+        uint256 signedAt
+    ) internal pure returns (bytes32) {
         return digest(
-            separator,
-            keccak256(
-                abi.encode(
-                    CANARY_OPENED_TYPE, requestId, resultId, c.taskDigest, c.family, c.parameters, c.salt, c.openedAt
-                )
-            )
+            separator, keccak256(abi.encode(CANARY_OPENED_TYPE, requestId, resultId, content, signedAt))
         );
     }
 
@@ -102,6 +110,20 @@ library Assets {
 
     function batch(bytes32 separator, address host, bytes32 content) internal pure returns (bytes32) {
         return digest(separator, _hash(BATCH_TYPE, bytes32(uint256(uint160(host))), content));
+    }
+
+    function votes(bytes32 separator, bytes32 content) internal pure returns (bytes32) {
+        return digest(separator, keccak256(abi.encode(VOTES_TYPE, content)));
+    }
+
+    /// @notice What the strict way stores of an id: 160 bits of a hash, so that every bit of the id is bound.
+    function fingerprint(bytes32 id) internal pure returns (uint160 last) {
+        // Memory-safe: hashes in the scratch space.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(0, id)
+            last := shr(96, shl(96, keccak256(0, 0x20)))
+        }
     }
 
     function mark(uint8 kind, bytes32 family, bytes32 parameters, bytes32 salt) internal pure returns (bytes32) {

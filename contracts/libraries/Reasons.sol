@@ -21,9 +21,25 @@ library Reasons {
     uint256 internal constant NOT_A_CANARY = 74;
     uint256 internal constant BAD_ORDER = 75;
     uint256 internal constant NOT_AUTHORISED = 76;
+    uint256 internal constant OUT_OF_TURN = 77;
+    uint256 internal constant BAD_SOLUTION = 80;
+    uint256 internal constant UNKNOWN_FAMILY = 81;
+    uint256 internal constant NOT_DRAWN = 82;
+    uint256 internal constant NO_BEACON = 83;
+    uint256 internal constant UNKNOWN_CLAIM = 84;
+    uint256 internal constant NOT_ELIGIBLE = 85;
+    uint256 internal constant WRONG_ROUND = 86;
+    uint256 internal constant VOTED_BEFORE = 87;
+    uint256 internal constant NOT_A_VOTE = 88;
+    uint256 internal constant NOT_TIMED_OUT = 89;
+    uint256 internal constant NOT_LATE = 90;
+    uint256 internal constant OVER_CAP = 91;
 
-    /// @notice Vote codes come in three ranges; the single codes within a range are the validators' affair.
+    /// @notice Vote codes come in three ranges; of the single codes within a range the contracts tell two
+    /// apart, about runs that differ; the others are the validators' affair.
     uint256 internal constant APPROVE = 128;
+    uint256 internal constant REFUSE_RESULT = 131;
+    uint256 internal constant ABSTAIN_NOT_REPEATABLE = 147;
     uint256 internal constant FIRST_REFUSAL = 129;
     uint256 internal constant FIRST_ABSTENTION = 144;
     uint256 internal constant LAST_VOTE = 159;

@@ -17,9 +17,8 @@ library Sequences {
     /// @dev No sequence number is so high: they have 32 bits, words 24.
     uint256 private constant NOWHERE = type(uint256).max;
 
-    /// @notice Goes to another bitmap.
-    function open(Cursor memory cursor, mapping(uint256 word => uint256 bits) storage words) internal {
-        flush(cursor);
+    /// @notice Goes to another bitmap. What was used in the one before is written by the next `seek` or `flush`.
+    function open(Cursor memory cursor, mapping(uint256 word => uint256 bits) storage words) internal pure {
         uint256 map;
         // Memory-safe: touches no memory.
         // solhint-disable-next-line no-inline-assembly

@@ -2,80 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
-import {Assets} from "../libraries/Assets.sol";
 import {Reasons} from "../libraries/Reasons.sol";
-import {CanaryItems} from "./CanaryItems.sol";
+import {LedgerTest} from "./LedgerTest.sol";
 
 /// @title Bugs that others shipped, and those that this design invites, each by its name
-/// @dev `docs/proofs.md` says where each comes from, and which ones need features that are not here yet.
-contract BugsTest is CanaryItems {
-    uint8 private constant APPROVE = 128;
-    uint8 private constant REFUSE = 131;
-
-    // ------------------------------------------------------------------ commitments
-
-    /// @dev subtensor #1787: who takes over the place of another inherits its commitment.
-    function testSubtensor1787CommitmentIsBoundToTheIdentity() public {
-        bytes32 commitment = _canary(0, 7).request.commitment;
-        Item memory heir = _canary(1, 7);
-        heir.request.commitment = commitment;
-        _expectClaim(_sealed(heir), Reasons.BAD_OPENING);
-        Item memory later = _canary(0, 8);
-        later.request.commitment = commitment;
-        _expectClaim(_sealed(later), Reasons.BAD_OPENING);
-    }
-
-    /// @dev subtensor #1787 again: the same identities on another ledger.
-    function testSubtensor1787CommitmentIsBoundToTheLedger() public {
-        bytes32 commitment = _canary(0, 7).request.commitment;
-        // A fresh array, so that the second deployment has the same members and another address.
-        _deploy(3, 2);
-        Item memory item = _canary(0, 7);
-        assertTrue(item.request.commitment != commitment, "another ledger, another commitment");
-        item.request.commitment = commitment;
-        _expectClaim(_sealed(item), Reasons.BAD_OPENING);
-    }
-
-    /// @dev Truebit's front-running thread, kleros.github.io bb4b078: a commitment that another party copies.
-    function testKlerosBb4b078CopiedCommitmentDoesNotOpen() public {
-        Item memory original = _canary(0, 7);
-        host = vm.addr(0xA1);
-        Item memory copy = _canary(0, 7);
-        copy.request.commitment = original.request.commitment;
-        _expectClaim(_sealed(copy), Reasons.BAD_OPENING);
-    }
-
-    /// @dev The same with a result's seal: a host that never ran the task shows another's seal.
-    function testKlerosBb4b078CopiedSealDoesNotOpen() public {
-        Item memory original = _canary(0, 7);
-        host = vm.addr(0xA1);
-        Item memory copy = _canary(0, 7);
-        copy.seal = original.seal;
-        _expectClaim(copy, Reasons.BAD_SEAL);
-    }
-
-    /// @dev kleros-v2 #2155: two openings of one commitment, to choose from when the others are known.
-    function testFuzzKleros2155OneOpeningOnly(bytes32 other, uint8 field) public {
-        Item memory item = _canary(0, 7);
-        _settle(_one(item));
-        IKudosLedger.CanaryClaim memory claim = _claim(item);
-        field = field % 6;
-        if (field == 0) claim.taskDigest = other;
-        if (field == 1) claim.family = other;
-        if (field == 2) claim.parameters = other;
-        if (field == 3) claim.salt = other;
-        if (field == 4) claim.resultDigest = other;
-        if (field == 5) claim.sealSalt = other;
-        _expectClaimSkipped(_signed(claim), field < 4 ? Reasons.BAD_OPENING : Reasons.BAD_SEAL);
-        _send(_claim(item));
-    }
-
-    /// @dev kleros-v2 #2155 for the kind of mark: what was ordinary cannot turn into a canary afterwards.
-    function testKleros2155OrdinaryStaysOrdinary() public {
-        Item memory item = _marked(0, 7, Assets.MARK_ORDINARY);
-        _expectClaim(item, Reasons.NOT_A_CANARY);
-    }
-
+/// @dev `docs/proofs.md` says where each comes from. Those of canaries and of hidden votes are in `CanaryBugs.t.sol`.
+contract BugsTest is LedgerTest {
     // ------------------------------------------------------------------ quorums
 
     /// @dev kleros-v2 #2145: who commits again counts twice.
@@ -86,11 +18,6 @@ contract BugsTest is CanaryItems {
             vm.expectRevert(IKudosLedger.VotedBefore.selector);
             _vote(0, root, 3, 0);
         }
-        _assertKudos(host, 0, 0, 0);
-        bytes32 kudosId = _claimed(7);
-        _voteOnCanary(0, kudosId, APPROVE);
-        vm.expectRevert(IKudosLedger.VotedBefore.selector);
-        _voteOnCanary(0, kudosId, APPROVE);
         _assertKudos(host, 0, 0, 0);
     }
 
@@ -118,14 +45,7 @@ contract BugsTest is CanaryItems {
         (, uint128 verified, uint128 refused) = _batchClaims(root);
         assertEq(verified, 0, "not verified");
         assertEq(refused, 1, "refused for good");
-        bytes32 kudosId = _claimed(7);
-        _voteOnCanary(0, kudosId, REFUSE);
-        _voteOnCanary(1, kudosId, REFUSE);
-        _voteOnCanary(2, kudosId, APPROVE);
-        (IKudosLedger.State state,,) = ledger.canary(kudosId);
-        assertTrue(state == IKudosLedger.State.Refused, "refused for good");
         _assertKudos(host, 0, 0, 0);
-        _expectClaimSkipped(_claim(_canary(0, 7)), Reasons.CLAIMED_BEFORE);
     }
 
     /// @dev erc-8004 #28: a validator turns its 100 into a 0.
@@ -135,21 +55,16 @@ contract BugsTest is CanaryItems {
         _vote(1, root, 1, 0);
         vm.expectRevert(IKudosLedger.VotedBefore.selector);
         _vote(0, root, 0, 1);
-        (, uint128 approve, uint128 refuse) = ledger.ballot(host, root, seats[0]);
+        (, uint128 approve, uint128 refuse,) = ledger.ballot(host, root, seats[0]);
         assertEq(approve, 1, "the first word stands");
         assertEq(refuse, 0, "alone");
         _assertKudos(host, 0, 1, 0);
-        bytes32 kudosId = _claimed(7);
-        _voteOnCanary(0, kudosId, APPROVE);
-        vm.expectRevert(IKudosLedger.VotedBefore.selector);
-        _voteOnCanary(0, kudosId, REFUSE);
     }
 
     /// @dev Gridcoin-tasks #136: one vote without a quorum holds up everybody's reputation.
     function testGridcoin136StalledVoteHoldsUpNothingElse() public {
         bytes32 stalled = _settle(_items(1, 0, 1, 0));
         _vote(0, stalled, 1, 0);
-        bytes32 stalledClaim = _claimed(7);
         ledger.setTime(NOW + 1 hours);
         Item memory item = _item(true, 0, 20);
         uint64 later = 1 hours;
@@ -160,36 +75,13 @@ contract BugsTest is CanaryItems {
         _vote(2, root, 1, 0);
         _assertKudos(host, 0, 1, 0);
         // How long the others have been waiting can be read.
-        (,, uint64 settledAt,,,) = ledger.batch(host, stalled);
-        (,, uint64 claimedAt) = ledger.canary(stalledClaim);
-        assertEq(settledAt, NOW, "settled when");
-        assertEq(claimedAt, NOW, "claimed when");
+        assertEq(ledger.pendingSince(host, stalled), NOW, "since when");
+        assertEq(ledger.pendingSince(host, root), 0, "nothing waits here");
         _vote(2, stalled, 1, 0);
         _assertKudos(host, 0, 2, 0);
     }
 
     // ------------------------------------------------------------------ settlement
-
-    function testFirstSettledResultWins() public {
-        Item memory first = _canary(0, 7);
-        Item memory second = _canary(0, 7);
-        second.seal = keccak256("another result of the same request");
-        bytes32 root = _settle(_one(first));
-        _expectSkip(second, Reasons.SEQUENCE_USED);
-        IKudosLedger.CanaryClaim memory claim = _claim(second);
-        claim.root = root;
-        _expectClaimSkipped(_signed(claim), Reasons.NOT_SETTLED);
-        _send(_claim(first));
-    }
-
-    function testHomeOpensBeforeTheResultIsSettled() public {
-        Item memory item = _canary(0, 7);
-        IKudosLedger.CanaryClaim memory claim = _claim(item);
-        _expectClaimSkipped(claim, Reasons.NOT_SETTLED);
-        // The early opening is not held against the host: the same claim holds once the result stands.
-        _settle(_one(item));
-        _send(claim);
-    }
 
     /// @dev At each end, in the middle, and beside a border between homes. Its fuzz twin, with fewer records, is
     /// `testFuzzSpoiledSignatureIsSkipped`.
@@ -212,23 +104,6 @@ contract BugsTest is CanaryItems {
             bool used = ledger.sequenceUsed(items[i].request.home, host, items[i].request.seq);
             assertTrue(used == (i != place), "the poisoned number alone is not used up");
         }
-    }
-
-    function testPartyThatVotes() public {
-        bytes32 root = _settle(_items(1, 0, 1, 0));
-        address validator = seats[0];
-        address home = vm.addr(HOME_KEY);
-        (seats[0], seats[1]) = (host, home);
-        for (uint256 i = 0; i < 2; ++i) {
-            vm.expectRevert(IKudosLedger.NotAValidator.selector);
-            _vote(i, root, 1, 0);
-        }
-        // And who votes is no party.
-        Item memory item = _item(true, 0, 1);
-        (item.homeKey, item.signerKey, item.request.home) = (VALIDATOR_KEY, VALIDATOR_KEY, validator);
-        _expectSkip(item, Reasons.PARTY_IS_VALIDATOR);
-        host = validator;
-        _expectSkip(_item(true, 0, 1), Reasons.PARTY_IS_VALIDATOR);
     }
 
     /// @dev The last second counts for the host, whatever the block holds besides; the next one does not.
@@ -258,7 +133,7 @@ contract BugsTest is CanaryItems {
     }
 
     function testHomeIsHost() public {
-        Item memory item = _canary(0, 0);
+        Item memory item = _item(true, 0, 0);
         (item.homeKey, item.signerKey, item.request.home) = (HOST_KEY, HOST_KEY, host);
         _expectSkip(item, Reasons.SELF);
         Item memory good = _item(true, 1, 0);
@@ -271,17 +146,17 @@ contract BugsTest is CanaryItems {
 
     /// @dev Batches lie below their host: a root that another host shows is nothing there.
     function testCopiedBatchRoot() public {
-        Item memory item = _canary(0, 7);
+        Item memory item = _item(true, 0, 7);
         bytes32 root = _settle(_one(item));
-        IKudosLedger.CanaryClaim memory claim = _claim(item);
         host = vm.addr(0xA1);
         vm.expectRevert(abi.encodeWithSelector(IKudosLedger.UnknownBatch.selector, host, root));
         _vote(0, root, 1, 0);
-        claim.request.host = host;
-        _expectClaimSkipped(claim, Reasons.NOT_SETTLED);
-        Item memory own = _canary(0, 7);
-        claim = _claim(own);
-        claim.root = root;
-        _expectClaimSkipped(claim, Reasons.NOT_SETTLED);
+        // And it gets none by showing the record: its home has not signed for this host.
+        bytes memory copied = _pack(_one(item));
+        vm.expectRevert(
+            abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.BAD_SIGNATURE))
+        );
+        vm.prank(host);
+        ledger.settle(host, copied, UNSIGNED);
     }
 }

@@ -1,499 +1,520 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC1155} from "../interfaces/IERC1155.sol";
-import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {ICanaryFamily} from "../interfaces/ICanaryFamily.sol";
+import {IClaimVotes} from "../interfaces/IClaimVotes.sol";
+import {IKudosClaims} from "../interfaces/IKudosClaims.sol";
+import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
+import {ISecondClaims} from "../interfaces/ISecondClaims.sol";
 import {Assets} from "../libraries/Assets.sol";
+import {ClaimAssets} from "../libraries/ClaimAssets.sol";
 import {Reasons} from "../libraries/Reasons.sol";
-import {LedgerTest} from "./LedgerTest.sol";
+import {ClaimsTest} from "./ClaimsTest.sol";
 import {Vm} from "./Vm.sol";
-import {GreedyWallet, RefusingReceiver, Wallet} from "./Wallets.sol";
 
-contract CanaryTest is LedgerTest {
-    bytes32 private constant FAMILY = "replay";
-    uint8 private constant APPROVE = 128;
-    uint8 private constant REFUSE = 131;
-    uint8 private constant ABSTAIN = 144;
+/// @title A family that says what it is told to
+contract OddFamily is ICanaryFamily {
+    error No();
 
-    // ------------------------------------------------------------------ building
+    uint256 private immutable MOOD;
 
-    /// @dev Items whose marks say `kind`, with seals that can be opened.
-    function _canaries(uint256 confirmed, uint256 rejected, uint8 kind) private view returns (Item[] memory items) {
-        items = _items(confirmed, rejected, 1, 0);
-        for (uint256 i = 0; i < items.length; ++i) {
-            IKudosLedger.Request memory request = items[i].request;
-            (bytes32 taskDigest, bytes32 parameters, bytes32 salt) = _secrets(request.seq);
-            request.commitment = Assets.commitment(
-                block.chainid,
-                address(ledger),
-                request.home,
-                host,
-                request.seq,
-                taskDigest,
-                Assets.mark(kind, FAMILY, parameters, salt)
-            );
-            (bytes32 resultDigest, bytes32 sealSalt) = _answer(request.seq);
-            items[i].seal = Assets.seal(resultDigest, sealSalt, host, _requestId(items[i]));
+    constructor(uint256 mood) {
+        MOOD = mood;
+    }
+
+    function verify(bytes32, bytes calldata) external view override returns (bool) {
+        if (MOOD == 1) revert No();
+        for (uint256 i = 0; MOOD == 2; ++i) {
+            if (keccak256(abi.encode(i)) == 0) return true;
         }
+        if (MOOD == 3) {
+            // solhint-disable-next-line no-inline-assembly
+            assembly ("memory-safe") {
+                mstore(0, 2)
+                return(0, 0x20)
+            }
+        }
+        if (MOOD == 4) {
+            // solhint-disable-next-line no-inline-assembly
+            assembly ("memory-safe") {
+                return(0, 0)
+            }
+        }
+        return MOOD == 0;
     }
+}
 
-    function _secrets(uint256 seq) private pure returns (bytes32 taskDigest, bytes32 parameters, bytes32 salt) {
-        return (
-            keccak256(abi.encode("task", seq)), keccak256(abi.encode("parameters", seq)), keccak256(abi.encode("s", seq))
-        );
-    }
+/// @title Claims for K3, in their packed form
+contract CanaryTest is ClaimsTest {
+    uint256 private constant RESULT_BYTES = 88;
 
-    function _answer(uint256 seq) private pure returns (bytes32 resultDigest, bytes32 sealSalt) {
-        return (keccak256(abi.encode("result", seq)), keccak256(abi.encode("seal salt", seq)));
-    }
+    // ------------------------------------------------------------------ puzzles
 
-    /// @dev The claim on `items[index]` of the batch that they were settled in.
-    function _claim(Item[] memory items, uint256 index) private view returns (IKudosLedger.CanaryClaim memory claim) {
-        Item memory item = items[index];
-        bytes32[] memory leaves = _leaves(items);
-        claim.request = item.request;
-        claim.seal = item.seal;
-        claim.resultSignedAt = item.request.signedAt + item.resultAfter;
-        claim.root = _root(leaves);
-        claim.index = uint8(index);
-        claim.path = _path(leaves, index);
-        (claim.taskDigest, claim.parameters, claim.salt) = _secrets(item.request.seq);
-        claim.family = FAMILY;
-        claim.openedAt = uint64(NOW);
-        (claim.resultDigest, claim.sealSalt) = _answer(item.request.seq);
-        claim.openingSignature = _signature(item.homeKey, this.openedId(claim));
-    }
-
-    /// @dev External, because the library reads the claim from calldata.
-    function openedId(IKudosLedger.CanaryClaim calldata claim) external view returns (bytes32) {
-        return Assets.canaryOpened(ledger.domainSeparator(), _requestIdOf(claim), _resultIdOf(claim), claim);
-    }
-
-    function _requestIdOf(IKudosLedger.CanaryClaim memory claim) private view returns (bytes32) {
-        return Assets.request(ledger.domainSeparator(), claim.request);
-    }
-
-    function _resultIdOf(IKudosLedger.CanaryClaim memory claim) private view returns (bytes32) {
-        return Assets.result(ledger.domainSeparator(), _requestIdOf(claim), claim.seal, claim.resultSignedAt);
-    }
-
-    function _kudosId(IKudosLedger.CanaryClaim memory claim) private view returns (bytes32) {
-        bytes32 separator = ledger.domainSeparator();
-        return Assets.canaryKudos(separator, _resultIdOf(claim), claim.resultDigest, claim.sealSalt);
-    }
-
-    function _list(IKudosLedger.CanaryClaim memory claim)
-        private
-        pure
-        returns (IKudosLedger.CanaryClaim[] memory claims)
-    {
-        claims = new IKudosLedger.CanaryClaim[](1);
-        claims[0] = claim;
-    }
-
-    function _send(IKudosLedger.CanaryClaim memory claim) private returns (bytes32 kudosId) {
-        kudosId = _kudosId(claim);
-        vm.prank(host);
-        ledger.claimCanaries(_list(claim));
-    }
-
-    function _expectSkipped(IKudosLedger.CanaryClaim memory claim, uint256 reason) private {
-        vm.expectRevert(abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(reason)));
-        vm.prank(host);
-        ledger.claimCanaries(_list(claim));
-    }
-
-    /// @dev A settled canary, and the claim on it.
-    function _settled() private returns (IKudosLedger.CanaryClaim memory claim) {
-        Item[] memory items = _canaries(5, 2, Assets.MARK_PLANTED);
-        _settle(items);
-        return _claim(items, 2);
-    }
-
-    // ------------------------------------------------------------------ claims that hold
-
-    function testClaimIsOpenedAndClaimed() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
+    function testPuzzleIsMintedAtOnce() public {
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
         vm.recordLogs();
-        bytes32 kudosId = _send(claim);
+        _claim(_alone(canary));
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        assertEq(logs.length, 2, "two events");
-        assertEq(logs[0].topics[0], IKudosLedger.CanaryOpened.selector, "CanaryOpened");
-        assertEq(logs[0].topics[1], _requestIdOf(claim), "of the request");
-        assertEq(
-            logs[0].data,
-            abi.encode(
-                _resultIdOf(claim),
-                claim.taskDigest,
-                claim.family,
-                claim.parameters,
-                claim.salt,
-                claim.openedAt,
-                claim.openingSignature
-            ),
-            "the whole opening"
-        );
-        assertEq(logs[1].topics[0], IKudosLedger.CanaryClaimed.selector, "CanaryClaimed");
-        assertEq(logs[1].topics[1], kudosId, "of the Kudos");
-        (IKudosLedger.State state, address claimant, uint64 claimedAt) = ledger.canary(kudosId);
-        assertEq(uint256(state), uint256(IKudosLedger.State.Claimed), "claimed");
-        assertEq(claimant, host, "by the host");
-        assertEq(claimedAt, NOW, "now");
-        _assertKudos(host, 0, 0, 0);
+        assertEq(logs.length, 2, "one event of the claims, one of the mint");
+        assertEq(logs[0].topics[0], IKudosClaims.CanariesClaimed.selector, "CanariesClaimed");
+        assertEq(logs[0].topics[1], bytes32(uint256(uint160(host))), "its host");
+        bytes memory entry = abi.encodePacked(uint8(1), canary.request.home, uint32(7), _opening(canary));
+        assertEq(abi.decode(logs[0].data, (bytes)), entry, "all that the log does not have yet");
+        assertEq(ledger.minted(host, 3), 1, "minted");
+        assertTrue(claims.canaryClaimed(canary.request.home, host, 7), "marked");
+        assertTrue(!claims.canaryClaimed(canary.request.home, host, 8), "its neighbour is not");
+        _expectNothing(_alone(canary), Reasons.CLAIMED_BEFORE);
     }
 
-    function testFuzzEveryPlaceCanBeClaimed(uint256 n, uint256 index) public {
+    function testFuzzPuzzleInAnyPlace(uint256 n, uint256 index, uint32 seq) public {
         n = bound(n, 1, 20);
-        Item[] memory items = _canaries(n, 0, Assets.MARK_PLANTED);
-        _settle(items);
-        bytes32 kudosId = _send(_claim(items, bound(index, 0, n - 1)));
-        (IKudosLedger.State state,,) = ledger.canary(kudosId);
-        assertEq(uint256(state), uint256(IKudosLedger.State.Claimed), "claimed");
-    }
-
-    function testAnyoneClaimsWithTheHostsSignature() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        claim.hostSignature = _signature(HOST_KEY, _kudosId(claim));
-        ledger.claimCanaries(_list(claim));
-        (, address claimant,) = ledger.canary(_kudosId(claim));
-        assertEq(claimant, host, "for the host");
-    }
-
-    // ------------------------------------------------------------------ contract wallets
-
-    /// @dev A host that is a contract claims by its wallet's signature; a home that has both, code and key (EIP-7702),
-    /// opens by its wallet's.
-    function testWalletsOpenAndClaim() public {
-        host = address(new Wallet());
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        vm.etch(claim.request.home, host.code);
-        claim.hostSignature = _walletSignature(host, _kudosId(claim));
-        claim.openingSignature = _walletSignature(claim.request.home, this.openedId(claim));
-        vm.recordLogs();
-        ledger.claimCanaries(_list(claim));
-        (IKudosLedger.State state, address claimant,) = ledger.canary(_kudosId(claim));
-        assertEq(uint256(state), uint256(IKudosLedger.State.Claimed), "claimed");
-        assertEq(claimant, host, "for the wallet");
-        Vm.Log[] memory logs = vm.getRecordedLogs();
-        (,,,,,, bytes memory logged) =
-            abi.decode(logs[0].data, (bytes32, bytes32, bytes32, bytes32, bytes32, uint64, bytes));
-        assertEq(logged, claim.openingSignature, "the log holds the signature in full");
-    }
-
-    function testAKeyStillSignsForAnAccountWithCode() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        vm.etch(claim.request.home, address(new GreedyWallet()).code);
-        _send(claim);
-    }
-
-    function testWalletsThatDoNotSign() public {
-        host = address(new Wallet());
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        claim.hostSignature = _walletSignature(host, "another digest");
-        vm.expectRevert(_skippedFor(Reasons.NOT_AUTHORISED));
-        ledger.claimCanaries(_list(claim));
-        vm.etch(claim.request.home, host.code);
-        claim.openingSignature = _walletSignature(host, this.openedId(claim));
-        _expectSkipped(claim, Reasons.BAD_SIGNATURE);
-    }
-
-    /// @dev A wallet that never returns costs its bound and its own claim; the claims around it go through.
-    function testAGreedyWalletHarmsOnlyItself() public {
-        Item[] memory items = _canaries(3, 0, Assets.MARK_PLANTED);
-        _settle(items);
-        IKudosLedger.CanaryClaim[] memory claims = new IKudosLedger.CanaryClaim[](3);
-        for (uint256 i = 0; i < 3; ++i) {
-            claims[i] = _claim(items, i);
+        index = bound(index, 0, n - 1);
+        Canary[] memory canaries = new Canary[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            canaries[i] = i == index ? _puzzle(1, seq) : _planted(0, uint32(i));
         }
-        claims[1].openingSignature = "whatever";
-        vm.etch(claims[1].request.home, address(new GreedyWallet()).code);
-        vm.prank(host);
-        uint256 before = gasleft();
-        ledger.claimCanaries(claims);
-        assertTrue(before - gasleft() < 400_000 + 400_000, "bounded");
-        for (uint256 i = 0; i < 3; ++i) {
-            (IKudosLedger.State state,,) = ledger.canary(_kudosId(claims[i]));
-            bool claimed = state == IKudosLedger.State.Claimed;
-            assertTrue(claimed == (i != 1), "the others are claimed");
-        }
+        _settle(canaries);
+        _claim(_item(canaries, index));
+        assertEq(ledger.minted(host, 3), 1, "minted");
     }
 
-    function _walletSignature(address wallet, bytes32 digest) private returns (bytes memory) {
-        return new Wallet().signatureOf(wallet, digest);
+    function testEveryFamily() public {
+        Canary memory factor = _puzzle(0, 1);
+        (factor.family, factor.familyName, factor.parameters) = (2, "factor", bytes32(uint256(91)));
+        factor.last = bytes32(uint256(13));
+        Canary memory preimage = _puzzle(0, 2);
+        (preimage.family, preimage.familyName) = (3, "preimage");
+        preimage.parameters = bytes32(uint256(1) << 8);
+        _commit(factor);
+        _commit(preimage);
+        _settleOne(factor);
+        _settleOne(preimage);
+        _claim(bytes.concat(_alone(factor), _alone(preimage)));
+        assertEq(ledger.minted(host, 3), 2, "minted");
     }
 
-    function _skippedFor(uint256 reason) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(reason));
+    function testFuzzWrongSolution(uint256 solution) public {
+        Canary memory canary = _puzzle(0, 7);
+        vm.assume(solution != K);
+        canary.last = bytes32(solution);
+        _settleOne(canary);
+        _expectNothing(_alone(canary), Reasons.BAD_SOLUTION);
+        assertTrue(!claims.canaryClaimed(canary.request.home, host, 7), "not marked");
     }
 
-    // ------------------------------------------------------------------ tokens
-
-    function testAVerifiedCanaryMintsOneK3() public {
-        bytes32 kudosId = _send(_settled());
-        _voteOnCanary(0, kudosId, APPROVE);
-        vm.recordLogs();
-        _voteOnCanary(2, kudosId, APPROVE);
-        Vm.Log[] memory logs = vm.getRecordedLogs();
-        assertEq(logs.length, 3, "a vote, a decision, a token");
-        assertEq(logs[1].topics[0], IKudosLedger.CanaryDecided.selector, "CanaryDecided");
-        assertEq(logs[2].topics[0], IERC1155.TransferSingle.selector, "TransferSingle");
-        assertEq(logs[2].topics[1], bytes32(uint256(uint160(seats[2]))), "by the validator that decided");
-        assertEq(logs[2].topics[2], 0, "from nobody");
-        assertEq(logs[2].topics[3], bytes32(uint256(uint160(host))), "to the host");
-        assertEq(logs[2].data, abi.encode(3, 1), "one of level 3");
-        assertEq(ledger.balanceOf(host, 3), 1, "its balance");
+    function testUnknownFamily() public {
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
+        canary.family = 4;
+        _expectNothing(_alone(canary), Reasons.UNKNOWN_FAMILY);
+        canary.family = 0;
+        _expectNothing(_alone(canary), Reasons.UNKNOWN_FAMILY);
     }
 
-    function testARefusedCanaryMintsNothing() public {
-        bytes32 kudosId = _send(_settled());
-        _voteOnCanary(0, kudosId, REFUSE);
-        vm.recordLogs();
-        _voteOnCanary(1, kudosId, REFUSE);
-        assertEq(vm.getRecordedLogs().length, 2, "a vote and a decision");
-        assertEq(ledger.balanceOf(host, 3), 0, "no token");
+    // ------------------------------------------------------------------ what an item says must be what was settled
+
+    /// @dev Any byte but the form and the place; flags of the form lead elsewhere.
+    function testFuzzAnyOtherByteIsAnotherResult(uint256 place, uint8 flip, bool puzzle) public {
+        vm.assume(flip != 0);
+        Canary memory canary = puzzle ? _puzzle(0, 7) : _planted(0, 7);
+        _settleOne(canary);
+        bytes memory packed = _alone(canary);
+        place = bound(place, 1, packed.length - 1);
+        // The place: one byte for the depth of the tree, one for the index. The family's number may be unknown.
+        if (place >= 21 + RESULT_BYTES && place <= 23 + RESULT_BYTES) return;
+        packed[place] = bytes1(uint8(packed[place]) ^ flip);
+        _expectNothing(packed, Reasons.NOT_SETTLED);
     }
 
-    function testAReceiverThatRevertsCannotBlockACanary() public {
-        bytes32 kudosId = _send(_settled());
-        vm.etch(host, address(new RefusingReceiver()).code);
-        _voteOnCanary(0, kudosId, APPROVE);
-        _voteOnCanary(1, kudosId, APPROVE);
-        _assertKudos(host, 0, 0, 1);
+    function testFuzzIndexOutsideOfTheTree(uint8 index) public {
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
+        if (index == 0) return;
+        _expectNothing(_pack(canary, 0, abi.encodePacked(uint8(1), index), ""), Reasons.NOT_SETTLED);
     }
 
-    // ------------------------------------------------------------------ claims that do not
-
-    function testFuzzNobodyElseClaims(address sender, uint256 key) public {
-        key = bound(key, 1, type(uint128).max);
-        vm.assume(sender != host && key != HOST_KEY);
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        bytes memory skipped =
-            abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.NOT_AUTHORISED));
-        vm.expectRevert(skipped);
-        vm.prank(sender);
-        ledger.claimCanaries(_list(claim));
-        claim.hostSignature = _signature(key, _kudosId(claim));
-        vm.expectRevert(skipped);
-        vm.prank(sender);
-        ledger.claimCanaries(_list(claim));
+    function testIndexOfARejectedRecord() public {
+        Canary memory canary = _puzzle(0, 7);
+        ledger.settleBatch(host, _resultId(canary), 1, 0, uint64(NOW));
+        _expectNothing(_alone(canary), Reasons.NOT_SETTLED);
     }
 
-    function testWithAnothersPath() public {
-        Item[] memory items = _canaries(5, 0, Assets.MARK_PLANTED);
-        _settle(items);
-        IKudosLedger.CanaryClaim memory claim = _claim(items, 2);
-        claim.path = _claim(items, 3).path;
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-        claim = _claim(items, 2);
-        claim.index = 3;
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-    }
-
-    function testPathTooLongOrTooShort() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        bytes32[] memory path = claim.path;
-        claim.path = new bytes32[](4);
-        (claim.path[0], claim.path[1], claim.path[2]) = (path[0], path[1], path[2]);
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-        claim.path = new bytes32[](2);
-        (claim.path[0], claim.path[1]) = (path[0], path[1]);
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-        claim.path = new bytes32[](0);
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-    }
-
-    /// @dev A long path must not let an inner node pass as a leaf.
-    function testFuzzIndexBeyond(uint8 index) public {
-        Item[] memory items = _canaries(5, 2, Assets.MARK_PLANTED);
-        _settle(items);
-        IKudosLedger.CanaryClaim memory claim = _claim(items, 2);
-        vm.assume(index != 2);
-        claim.index = index;
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-    }
-
-    /// @dev A rejected record is no RESULT, even where the path to it holds.
-    function testRejectionIsNoResult() public {
-        Item[] memory items = _canaries(5, 2, Assets.MARK_PLANTED);
-        _settle(items);
-        _expectSkipped(_claim(items, 5), Reasons.NOT_SETTLED);
-    }
-
-    function testSkippedRecordIsNotSettled() public {
-        Item[] memory items = _canaries(2, 0, Assets.MARK_PLANTED);
-        items[1].signerKey = 0xDEAD;
-        bytes32 root = _settle(items);
-        IKudosLedger.CanaryClaim memory claim = _claim(items, 1);
-        claim.root = root;
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-    }
-
-    function testUnknownRoot() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        claim.root = keccak256("elsewhere");
-        _expectSkipped(claim, Reasons.NOT_SETTLED);
-    }
-
-    function testFuzzWrongOpening(bytes32 other, uint8 which) public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        which = which % 4;
-        if (which == 0) claim.taskDigest = other;
-        if (which == 1) claim.family = other;
-        if (which == 2) claim.parameters = other;
-        if (which == 3) claim.salt = other;
-        claim.openingSignature = _signature(HOME_KEY, this.openedId(claim));
-        _expectSkipped(claim, Reasons.BAD_OPENING);
+    function testOpeningBeforeTheResultIsSettled() public {
+        Canary memory canary = _puzzle(0, 7);
+        _expectNothing(_alone(canary), Reasons.NOT_SETTLED);
+        _settleOne(canary);
+        _claim(_alone(canary));
     }
 
     function testOrdinaryMarkIsNoCanary() public {
-        Item[] memory items = _canaries(3, 0, Assets.MARK_ORDINARY);
-        _settle(items);
-        _expectSkipped(_claim(items, 1), Reasons.NOT_A_CANARY);
+        Canary memory canary = _planted(0, 7);
+        canary.markHash = keccak256(abi.encode(uint8(0), canary.familyName, canary.parameters, canary.salt));
+        uint8 form = canary.form;
+        canary.form = DRAWN;
+        _commit(canary);
+        canary.form = form;
+        _settleOne(canary);
+        _expectNothing(_alone(canary), Reasons.NOT_SETTLED);
     }
 
-    function testOnlyTheHomeOpens() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        claim.openingSignature = _signature(HOST_KEY, this.openedId(claim));
-        _expectSkipped(claim, Reasons.BAD_SIGNATURE);
-        claim.openingSignature = "";
-        _expectSkipped(claim, Reasons.BAD_SIGNATURE);
-    }
-
-    function testOpeningBindsItsTime() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        ++claim.openedAt;
-        _expectSkipped(claim, Reasons.BAD_SIGNATURE);
-    }
-
-    function testFuzzWrongSeal(bytes32 other, bool salt) public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        if (salt) claim.sealSalt = other;
-        else claim.resultDigest = other;
-        _expectSkipped(claim, Reasons.BAD_SEAL);
+    function testAnotherHostCannotClaim() public {
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
+        vm.expectRevert(abi.encodeWithSelector(ISecondClaims.NothingToClaim.selector, uint8(Reasons.NOT_SETTLED)));
+        claims.claim(_alone(canary));
     }
 
     function testFuzzClaimWindow(uint256 later) public {
+        Canary memory canary = _puzzle(0, 7);
+        Canary memory planted = _planted(0, 8);
+        _settleOne(canary);
+        _settleOne(planted);
         later = bound(later, 0, 14 days);
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        ledger.setTime(NOW + later);
-        if (later > 7 days) _expectSkipped(claim, Reasons.EXPIRED);
-        else _send(claim);
-    }
-
-    function testClaimWindowEdge() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        ledger.setTime(NOW + 7 days + 1);
-        _expectSkipped(claim, Reasons.EXPIRED);
-        ledger.setTime(NOW + 7 days);
-        _send(claim);
-    }
-
-    function testLateResultEarnsNoK3() public {
-        Item[] memory items = _canaries(2, 0, Assets.MARK_PLANTED);
-        ledger.setTime(items[0].request.resultDeadline + 1);
-        _settle(items);
-        _expectSkipped(_claim(items, 0), Reasons.EXPIRED);
-    }
-
-    function testClaimedTwice() public {
-        IKudosLedger.CanaryClaim memory claim = _settled();
-        _send(claim);
-        _expectSkipped(claim, Reasons.CLAIMED_BEFORE);
-    }
-
-    function testTwiceInOneCallAndPoison() public {
-        Item[] memory items = _canaries(5, 2, Assets.MARK_PLANTED);
-        _settle(items);
-        IKudosLedger.CanaryClaim[] memory claims = new IKudosLedger.CanaryClaim[](4);
-        claims[0] = _claim(items, 0);
-        claims[0].sealSalt = 0;
-        claims[1] = claims[2] = _claim(items, 1);
-        claims[3] = _claim(items, 4);
-        vm.recordLogs();
-        vm.prank(host);
-        ledger.claimCanaries(claims);
-        Vm.Log[] memory logs = vm.getRecordedLogs();
-        assertEq(logs.length, 6, "two claims, two skips");
-        assertEq(logs[0].data, abi.encode(0, uint8(Reasons.BAD_SEAL)), "the poison");
-        assertEq(logs[3].data, abi.encode(2, uint8(Reasons.CLAIMED_BEFORE)), "the repetition");
-        _approve(_kudosId(claims[1]));
-        _approve(_kudosId(claims[3]));
-        _assertKudos(host, 0, 0, 2);
-    }
-
-    function testNothingToClaim() public {
-        vm.expectRevert(abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(0)));
-        ledger.claimCanaries(new IKudosLedger.CanaryClaim[](0));
-    }
-
-    // ------------------------------------------------------------------ votes
-
-    function _approve(bytes32 kudosId) private {
-        _voteOnCanary(0, kudosId, APPROVE);
-        _voteOnCanary(1, kudosId, APPROVE);
-    }
-
-    function _state(bytes32 kudosId) private view returns (IKudosLedger.State state) {
-        (state,,) = ledger.canary(kudosId);
-    }
-
-    function testTwoOfThreeVerify() public {
-        bytes32 kudosId = _send(_settled());
-        _voteOnCanary(0, kudosId, APPROVE);
-        _assertKudos(host, 0, 0, 0);
-        _voteOnCanary(2, kudosId, APPROVE);
-        _assertKudos(host, 0, 0, 1);
-        assertTrue(_state(kudosId) == IKudosLedger.State.Verified, "verified");
-        vm.recordLogs();
-        _voteOnCanary(1, kudosId, REFUSE);
-        assertEq(vm.getRecordedLogs().length, 1, "a late vote decides nothing");
-        assertTrue(_state(kudosId) == IKudosLedger.State.Verified, "final");
-        _assertKudos(host, 0, 0, 1);
-    }
-
-    function testTwoOfThreeRefuse() public {
-        bytes32 kudosId = _send(_settled());
-        _voteOnCanary(0, kudosId, REFUSE);
-        _voteOnCanary(1, kudosId, ABSTAIN);
-        assertTrue(_state(kudosId) == IKudosLedger.State.Claimed, "open");
-        _voteOnCanary(2, kudosId, REFUSE);
-        assertTrue(_state(kudosId) == IKudosLedger.State.Refused, "refused");
-        _assertKudos(host, 0, 0, 0);
-    }
-
-    function testVoteErrors() public {
-        bytes32 kudosId = _send(_settled());
-        vm.expectRevert(abi.encodeWithSelector(IKudosLedger.UnknownClaim.selector, bytes32("x")));
-        _voteOnCanary(0, "x", APPROVE);
-        _voteOnCanary(0, kudosId, ABSTAIN);
-        vm.expectRevert(IKudosLedger.VotedBefore.selector);
-        _voteOnCanary(0, kudosId, APPROVE);
-        seats.push(address(this));
-        vm.expectRevert(IKudosLedger.NotAValidator.selector);
-        _voteOnCanary(3, kudosId, APPROVE);
-    }
-
-    function testFuzzOnlyVoteCodesVote(uint8 reason) public {
-        bytes32 kudosId = _send(_settled());
-        if (reason < 128 || reason > 159) vm.expectRevert(IKudosLedger.ContradictoryVote.selector);
-        _voteOnCanary(0, kudosId, reason);
-    }
-
-    function testFuzzAnyVotes(uint256 n, uint256 m, uint8[16] memory votes) public {
-        n = bound(n, 1, 16);
-        m = bound(m, n / 2 + 1, n);
-        _deploy(n, m);
-        bytes32 kudosId = _send(_settled());
-        uint256 ayes = 0;
-        uint256 nays = 0;
-        for (uint256 i = 0; i < n; ++i) {
-            uint8 reason = [APPROVE, REFUSE, ABSTAIN][votes[i] % 3];
-            if (reason == APPROVE) ++ayes;
-            if (reason == REFUSE) ++nays;
-            _voteOnCanary(i, kudosId, reason);
+        vm.warp(NOW + later);
+        if (later > 7 days) {
+            _expectNothing(_alone(canary), Reasons.EXPIRED);
+            _expectNothing(_alone(planted), Reasons.EXPIRED);
+        } else {
+            _claim(_alone(canary));
+            _claim(_alone(planted));
         }
-        assertTrue((_state(kudosId) == IKudosLedger.State.Verified) == (ayes >= m), "verified with m approvals");
-        assertTrue((_state(kudosId) == IKudosLedger.State.Refused) == (nays > n - m), "refused without hope");
-        _assertKudos(host, 0, 0, ayes >= m ? 1 : 0);
+    }
+
+    function testFuzzLateResultEarnsNothing(uint256 late) public {
+        Canary memory canary = _puzzle(0, 7);
+        late = bound(late, 0, 1 days);
+        vm.warp(NOW + late);
+        _settleOne(canary);
+        if (late > 600) _expectNothing(_alone(canary), Reasons.EXPIRED);
+        else _claim(_alone(canary));
+    }
+
+    // ------------------------------------------------------------------ the strict way
+
+    function _settleStep(Canary memory canary, IKudosSteps.Stage stage) private {
+        IKudosSteps.Place memory place = IKudosSteps.Place(canary.request.home, host, canary.request.seq);
+        ledger.settleStep(place, stage, _resultId(canary), uint32(block.timestamp));
+    }
+
+    function testStrictResult() public {
+        Canary memory canary = _puzzle(0, 7);
+        bytes memory packed = _pack(canary, 0, hex"00", "");
+        _expectNothing(packed, Reasons.NOT_SETTLED);
+        _settleStep(canary, IKudosSteps.Stage.Result);
+        _claim(packed);
+        assertEq(ledger.minted(host, 3), 1, "minted");
+        // Nor a second time by a batch, if ever it came there.
+        _settleOne(canary);
+        _expectNothing(_alone(canary), Reasons.CLAIMED_BEFORE);
+    }
+
+    function testFuzzOnlyAResultOfTheSameIdCounts(uint8 stage, bool other) public {
+        stage = uint8(bound(stage, 0, 6));
+        Canary memory canary = _puzzle(0, 7);
+        _settleStep(canary, IKudosSteps.Stage(stage));
+        if (other) ++canary.request.memoryMiB;
+        bytes memory packed = _pack(canary, 0, hex"00", "");
+        if (other || (stage != 4 && stage != 5)) _expectNothing(packed, Reasons.NOT_SETTLED);
+        else _claim(packed);
+    }
+
+    // ------------------------------------------------------------------ many items
+
+    function _eight() private view returns (Canary[] memory canaries) {
+        canaries = new Canary[](8);
+        for (uint32 i = 0; i < 8; ++i) {
+            canaries[i] = _puzzle(0, i);
+        }
+    }
+
+    /// @dev Neighbours carry only the nodes that the one before them did not have.
+    function _sharing(Canary[] memory canaries) private view returns (bytes memory packed) {
+        bytes32[] memory leaves = _leaves(canaries);
+        uint256 depth = _depth(leaves.length);
+        for (uint256 i = 0; i < canaries.length; ++i) {
+            uint256 levels = 1 << depth;
+            bytes memory nodes = "";
+            for (uint256 level = 0; level < depth; ++level) {
+                if (i != 0 && (i - 1) >> level == i >> level) continue;
+                levels |= 1 << level;
+                nodes = bytes.concat(nodes, _node(leaves, level, (i >> level) ^ 1));
+            }
+            bytes memory place = bytes.concat(bytes1(uint8(levels)), bytes1(uint8(i)), nodes);
+            packed = bytes.concat(packed, _pack(canaries[i], i == 0 ? 0 : SAME_HOME, place, ""));
+        }
+    }
+
+    function testEightShareTheirNodes() public {
+        Canary[] memory canaries = _eight();
+        _settle(canaries);
+        _claim(_sharing(canaries));
+        assertEq(ledger.minted(host, 3), 8, "minted");
+    }
+
+    function testFuzzABadItemChangesNothingButItsEvent(uint8 bad, uint256 what) public {
+        Canary[] memory canaries = _eight();
+        _settle(canaries);
+        bytes32 spoilt = keccak256(abi.encode(what));
+        for (uint256 i = 0; i < 8; ++i) {
+            if ((bad >> i) & 1 == 0) continue;
+            // The tree was settled with the true ones; paths are made before.
+            if (what % 3 == 0) canaries[i].salt = spoilt;
+            if (what % 3 == 1) canaries[i].last = spoilt;
+            if (what % 3 == 2) canaries[i].sealSalt = spoilt;
+        }
+        Canary[] memory honest = _eight();
+        bytes memory packed = "";
+        for (uint256 i = 0; i < 8; ++i) {
+            packed = bytes.concat(packed, _pack(canaries[i], 0, _place(honest, i), ""));
+        }
+        if (bad == 255) return _expectNothing(packed, Reasons.NOT_SETTLED);
+        vm.recordLogs();
+        _claim(packed);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 skips = 0;
+        for (uint256 i = 0; i < 8; ++i) {
+            bool isBad = (bad >> i) & 1 == 1;
+            assertEq(claims.canaryClaimed(canaries[i].request.home, host, uint32(i)), !isBad, "marked");
+            if (!isBad) continue;
+            assertEq(logs[skips].topics[0], IKudosClaims.ClaimSkipped.selector, "ClaimSkipped");
+            assertEq(logs[skips].data, abi.encode(i, uint8(Reasons.NOT_SETTLED)), "the bad one");
+            ++skips;
+        }
+        assertEq(logs.length, skips + 2, "one event for each, one for all, one mint");
+        assertEq(ledger.minted(host, 3), 8 - skips, "minted");
+    }
+
+    function testTwiceInOneCall() public {
+        Canary memory canary = _puzzle(0, 7);
+        Canary memory planted = _planted(0, 8);
+        _settleOne(canary);
+        _settleOne(planted);
+        bytes memory both = bytes.concat(_alone(canary), _alone(planted));
+        _claim(bytes.concat(both, both));
+        assertEq(ledger.minted(host, 3), 1, "once");
+    }
+
+    function testFarSequenceNumbersAndManyHomes() public {
+        bytes memory packed = "";
+        for (uint256 i = 0; i < 6; ++i) {
+            Canary memory canary = _puzzle(i % 2, uint32(i * 1_000_000_000 / 2));
+            _settleOne(canary);
+            packed = bytes.concat(packed, _alone(canary));
+        }
+        _claim(packed);
+        assertEq(ledger.minted(host, 3), 6, "minted");
+        for (uint256 i = 0; i < 6; ++i) {
+            assertTrue(claims.canaryClaimed(vm.addr(HOME_KEY + i % 2), host, uint32(i * 1_000_000_000 / 2)), "marked");
+        }
+    }
+
+    function testPairsAreCountedWhereTheLedgerDoes() public {
+        _deploy(3, 2, 5);
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
+        _claim(_alone(canary));
+        assertEq(ledger.admitted(), 1, "counted");
+        _deploy(3, 2, 0);
+        canary = _puzzle(0, 7);
+        _settleOne(canary);
+        _claim(_alone(canary));
+        assertEq(ledger.admitted(), 0, "not asked");
+    }
+
+    // ------------------------------------------------------------------ who says so
+
+    function testSignedByTheHost() public {
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
+        bytes memory packed = _alone(canary);
+        bytes memory signature = _signature(HOST_KEY, ClaimAssets.claims(_separator(), host, keccak256(packed)));
+        vm.expectRevert(IKudosClaims.NotSignedByHost.selector);
+        claims.claimFor(vm.addr(1), packed, signature);
+        vm.expectRevert(IKudosClaims.NotSignedByHost.selector);
+        claims.claimFor(host, bytes.concat(packed, hex"00"), signature);
+        claims.claimFor(host, packed, signature);
+        assertEq(ledger.minted(host, 3), 1, "minted");
+    }
+
+    function _words(Canary memory canary, uint256 key, uint64 openedAt) private view returns (bytes memory) {
+        bytes32[4] memory content = [canary.taskDigest, canary.familyName, canary.parameters, canary.salt];
+        bytes32 id =
+            Assets.canaryOpened(_separator(), _requestId(canary), _resultId(canary), content, openedAt);
+        return abi.encodePacked(openedAt, uint16(64), _signature(key, id));
+    }
+
+    function testFuzzTheHomesWordsRideAlong(bool puzzle, uint64 openedAt) public {
+        Canary memory canary = puzzle ? _puzzle(0, 7) : _planted(0, 7);
+        _settleOne(canary);
+        bytes memory words = _words(canary, canary.homeKey, openedAt);
+        _expectNothing(_pack(canary, SIGNED, hex"0100", _words(canary, HOST_KEY, openedAt)), Reasons.BAD_SIGNATURE);
+        vm.recordLogs();
+        _claim(_pack(canary, SIGNED, hex"0100", words));
+        bytes memory recorded = abi.decode(vm.getRecordedLogs()[0].data, (bytes));
+        bytes memory head = abi.encodePacked(canary.form | SIGNED, canary.request.home, uint32(7));
+        assertEq(recorded, bytes.concat(head, _opening(canary), words), "opening and words");
+    }
+
+    // ------------------------------------------------------------------ the form
+
+    function _expectMalformed(bytes memory packed, uint256 offset) private {
+        vm.expectRevert(abi.encodeWithSelector(IKudosClaims.MalformedClaims.selector, offset));
+        vm.prank(host);
+        claims.claim(packed);
+    }
+
+    function testFuzzCutShort(uint256 length) public {
+        Canary memory canary = _puzzle(0, 7);
+        _settleOne(canary);
+        bytes memory packed = _alone(canary);
+        length = bound(length, 1, packed.length - 1);
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(packed, length)
+        }
+        _expectMalformed(packed, 0);
+        bytes memory whole = _alone(canary);
+        _expectMalformed(bytes.concat(whole, packed), whole.length);
+    }
+
+    function testFuzzForms(uint8 form) public {
+        bool known = form < 16 && form & 3 != 0 && form & SAME_HOME == 0 && form != (DRAWN | SIGNED);
+        bytes memory packed = new bytes(1_000);
+        packed[0] = bytes1(form);
+        vm.prank(host);
+        (bool done, bytes memory answer) = address(claims).call(abi.encodeCall(claims.claim, (packed)));
+        assertTrue(!done, "zeros are nothing");
+        if (!known) assertEq(answer, abi.encodeWithSelector(IKudosClaims.MalformedClaims.selector, 0), "the form");
+    }
+
+    function testNothing() public {
+        _expectNothing("", 0);
+    }
+
+    // ------------------------------------------------------------------ families
+
+    function testOnlyTheQueueRegisters() public {
+        OddFamily odd = new OddFamily(0);
+        vm.expectRevert(IKudosClaims.NotTheQueue.selector);
+        claims.register("odd", address(odd));
+        vm.prank(queue);
+        assertEq(claims.register("odd", address(odd)), 4, "the next number");
+        (bytes32 name, address code) = claims.family(4);
+        assertEq(name, "odd", "name");
+        assertEq(code, address(odd), "contract");
+        assertEq(claims.families(), 4, "how many");
+        (name, code) = claims.family(5);
+        assertTrue(name == 0 && code == address(0), "no fifth");
+        (name,) = claims.family(0);
+        assertTrue(name == 0, "none before the first");
+    }
+
+    function testBadFamilies() public {
+        OddFamily odd = new OddFamily(0);
+        bytes32[3] memory names = [bytes32("dlog"), bytes32(0), bytes32("codeless")];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(IKudosClaims.BadFamily.selector);
+            vm.prank(queue);
+            claims.register(names[i], i == 2 ? address(1) : address(odd));
+        }
+        for (uint256 i = 4; i < 256; ++i) {
+            vm.prank(queue);
+            claims.register(bytes32(i), address(odd));
+        }
+        vm.expectRevert(IKudosClaims.BadFamily.selector);
+        vm.prank(queue);
+        claims.register("one too many", address(odd));
+    }
+
+    function testTheStandardFamiliesAreShown() public view {
+        string[3] memory names = ["dlog", "factor", "preimage"];
+        for (uint8 i = 1; i <= 3; ++i) {
+            (bytes32 name, address code) = claims.family(i);
+            assertEq(name, bytes32(bytes(names[i - 1])), "name");
+            assertTrue(code.code.length != 0, "code");
+        }
+        (, address dlog) = claims.family(1);
+        assertTrue(ICanaryFamily(dlog).verify(_dlog(K, START, 20), abi.encode(K)), "it checks");
+    }
+
+    function testFuzzANewFamilyIsAsked(uint256 mood) public {
+        mood = bound(mood, 0, 5);
+        OddFamily odd = new OddFamily(mood);
+        vm.prank(queue);
+        claims.register("odd", address(odd));
+        Canary memory canary = _puzzle(0, 7);
+        (canary.family, canary.familyName) = (4, "odd");
+        _commit(canary);
+        Canary memory other = _puzzle(0, 8);
+        _settleOne(canary);
+        _settleOne(other);
+        _claim(bytes.concat(_alone(canary), _alone(other)));
+        assertEq(ledger.minted(host, 3), mood == 0 ? 2 : 1, "only true is true, and the next one is not harmed");
+    }
+
+    function testTooLittleGasIsNoAnswer() public {
+        OddFamily odd = new OddFamily(0);
+        vm.prank(queue);
+        claims.register("odd", address(odd));
+        Canary memory canary = _puzzle(0, 7);
+        (canary.family, canary.familyName) = (4, "odd");
+        _commit(canary);
+        _settleOne(canary);
+        bytes memory packed = _alone(canary);
+        vm.prank(host);
+        (bool done,) = address(claims).call{gas: 300_000}(abi.encodeCall(claims.claim, (packed)));
+        assertTrue(!done, "reverted");
+        _claim(packed);
+    }
+
+    // ------------------------------------------------------------------ drawn canaries
+
+    function _makeBeacon(uint64 period) private {
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 commitment = beacon.hashSecret(seats[i], period, bytes32(i));
+            vm.prank(seats[i]);
+            beacon.commit(period, commitment);
+        }
+        vm.warp(uint256(period + 1) * PERIOD);
+        beacon.reveal(seats[0], period, 0);
+        beacon.reveal(seats[1], period, bytes32(uint256(1)));
+        vm.warp(uint256(period + 1) * PERIOD + REVEAL);
+        beacon.fix(period);
+        vm.roll(block.number + 2);
+        vm.setBlockhash(block.number - 1, keccak256("block"));
+        beacon.fix(period);
+    }
+
+    function testFuzzDrawn(uint32 seq) public {
+        uint64 period = beacon.periodOf(block.timestamp) + 1;
+        Canary[] memory canaries = new Canary[](12);
+        vm.warp(uint256(period) * PERIOD - 100);
+        for (uint32 i = 0; i < 12; ++i) {
+            canaries[i] = _drawn(0, (seq >> 4) + i);
+        }
+        uint256 settledAt = uint256(period) * PERIOD + 10;
+        bytes32 root = _root(_leaves(canaries));
+        ledger.settleBatch(host, root, 12, 12, uint64(settledAt));
+        _expectNothing(_item(canaries, 0), Reasons.NO_BEACON);
+        _makeBeacon(period);
+        (, bytes32 value) = beacon.beacon(period);
+        for (uint256 i = 0; i < 12; ++i) {
+            uint256 draw = uint256(keccak256(abi.encode(value, _requestId(canaries[i]))));
+            if (draw >= uint256(RATE) * 2 ** 240) {
+                _expectNothing(_item(canaries, i), Reasons.NOT_DRAWN);
+                continue;
+            }
+            _claim(_item(canaries, i));
+            IClaimVotes.ClaimView memory claim = claims.kudosClaim(_kudosId(canaries[i]));
+            assertEq(uint256(claim.origin), uint256(IClaimVotes.Origin.Drawn), "origin");
+            assertEq(uint256(claim.standing), uint256(IClaimVotes.Standing.Open), "open to votes");
+        }
+    }
+
+    function testConstants() public view {
+        assertEq(claims.drawRate(), RATE, "rate");
+        assertEq(claims.ledger(), address(ledger), "ledger");
+        assertTrue(claims.decisions().code.length != 0, "decisions");
     }
 }

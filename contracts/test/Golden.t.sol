@@ -1,74 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {MerkleTree} from "../libraries/MerkleTree.sol";
+import {GoldenVectors} from "./GoldenVectors.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {PlainAssets} from "./PlainAssets.sol";
-import {TestBase, Vm} from "./Vm.sol";
+import {Vm} from "./Vm.sol";
 
-/// @title The vectors that Python is tested against too
-contract GoldenTest is TestBase {
-    string private _json;
-    uint256 private _chainId;
-    address private _contract;
-    bytes32 private _separator;
-
-    function setUp() public {
-        _json = vm.readFile("contracts/test/golden/vectors.json");
-        _chainId = vm.parseJsonUint(_json, ".domain.chainId");
-        _contract = vm.parseJsonAddress(_json, ".domain.verifyingContract");
-        _separator = vm.parseJsonBytes32(_json, ".domain.separator");
-    }
-
+/// @title The hashes and batches of the ledger itself
+contract GoldenTest is GoldenVectors {
     function testDomain() public view {
-        assertEq(Assets.domain(_chainId, _contract), _separator, "separator");
+        assertEq(Assets.domain(chainId, place), separator, "separator");
     }
 
     function testDigests() public view {
         uint256 compared = 0;
-        for (uint256 i = 0; _has(_place(".cases", i)); ++i) {
-            string memory place = _place(".cases", i);
-            (bool onChain, bytes32 digest) = _digest(place);
+        for (uint256 i = 0; _has(_at(".cases", i)); ++i) {
+            string memory item = _at(".cases", i);
+            (bool onChain, bytes32 digest) = _digest(item);
             if (!onChain) continue;
-            assertEq(digest, _word(place, ".digest"), place);
+            assertEq(digest, _word(item, ".digest"), item);
             ++compared;
         }
         assertTrue(compared > 6, "every type of asset that the contract hashes");
     }
 
     function testCommitments() public view {
-        for (uint256 i = 0; _has(_place(".commitments", i)); ++i) {
-            string memory place = _place(".commitments", i);
+        for (uint256 i = 0; _has(_at(".commitments", i)); ++i) {
+            string memory item = _at(".commitments", i);
             bytes32 mark = Assets.mark(
-                uint8(_number(place, ".kind")),
-                _word(place, ".family"),
-                _word(place, ".parameters"),
-                _word(place, ".salt")
+                uint8(_number(item, ".kind")),
+                _word(item, ".family"),
+                _word(item, ".parameters"),
+                _word(item, ".salt")
             );
-            assertEq(mark, _word(place, ".markHash"), "markHash");
+            assertEq(mark, _word(item, ".markHash"), "markHash");
             bytes32 commitment = Assets.commitment(
-                _chainId,
-                _contract,
-                _address(place, ".home"),
-                _address(place, ".host"),
-                uint32(_number(place, ".seq")),
-                _word(place, ".taskDigest"),
+                chainId,
+                place,
+                _address(item, ".home"),
+                _address(item, ".host"),
+                uint32(_number(item, ".seq")),
+                _word(item, ".taskDigest"),
                 mark
             );
-            assertEq(commitment, _word(place, ".commitment"), "commitment");
+            assertEq(commitment, _word(item, ".commitment"), "commitment");
         }
         assertTrue(_has(".commitments[0]"), "there are some");
     }
 
     function testSeals() public view {
-        for (uint256 i = 0; _has(_place(".seals", i)); ++i) {
-            string memory place = _place(".seals", i);
+        for (uint256 i = 0; _has(_at(".seals", i)); ++i) {
+            string memory item = _at(".seals", i);
             bytes32 seal = Assets.seal(
-                _word(place, ".resultDigest"), _word(place, ".salt"), _address(place, ".host"), _word(place, ".requestId")
+                _word(item, ".resultDigest"), _word(item, ".salt"), _address(item, ".host"), _word(item, ".requestId")
             );
-            assertEq(seal, _word(place, ".seal"), "seal");
+            assertEq(seal, _word(item, ".seal"), "seal");
         }
         assertTrue(_has(".seals[0]"), "there are some");
     }
@@ -76,17 +65,17 @@ contract GoldenTest is TestBase {
     /// @dev Batches that Python packed and signed settle here, skip nothing, and get the root that Python computed.
     function testBatches() public {
         KudosLedgerHarness ledger = _ledgerAtTheVectorsAddress();
-        for (uint256 i = 0; _has(_place(".batches", i)); ++i) {
-            string memory place = _place(".batches", i);
-            bytes memory packed = vm.parseJsonBytes(_json, string.concat(place, ".batch"));
-            bytes memory signature = vm.parseJsonBytes(_json, string.concat(place, ".hostSignature"));
+        for (uint256 i = 0; _has(_at(".batches", i)); ++i) {
+            string memory item = _at(".batches", i);
+            bytes memory packed = _bytes(item, ".batch");
+            bytes memory signature = _bytes(item, ".hostSignature");
             vm.recordLogs();
-            bytes32 root = ledger.settle(_address(place, ".host"), packed, signature);
+            bytes32 root = ledger.settle(_address(item, ".host"), packed, signature);
             Vm.Log[] memory logs = vm.getRecordedLogs();
             (, bytes memory skipped,) = abi.decode(logs[0].data, (uint128, bytes, bytes));
             assertEq(skipped, "", "nothing is skipped");
-            assertEq(root, _word(place, ".root"), "root");
-            _checkLastPath(place, root);
+            assertEq(root, _word(item, ".root"), "root");
+            _checkLastPath(item, root);
         }
         assertTrue(_has(".batches[0]"), "there are some");
     }
@@ -95,9 +84,9 @@ contract GoldenTest is TestBase {
         return MerkleTree.climb(leaf, index, path);
     }
 
-    function _checkLastPath(string memory place, bytes32 root) private view {
-        bytes32[] memory leaves = vm.parseJsonBytes32Array(_json, string.concat(place, ".leaves"));
-        bytes32[] memory path = vm.parseJsonBytes32Array(_json, string.concat(place, ".lastPath"));
+    function _checkLastPath(string memory item, bytes32 root) private view {
+        bytes32[] memory leaves = vm.parseJsonBytes32Array(json, string.concat(item, ".leaves"));
+        bytes32[] memory path = vm.parseJsonBytes32Array(json, string.concat(item, ".lastPath"));
         assertEq(path.length, MerkleTree.depth(leaves.length), "depth");
         assertEq(this.climb(leaves[leaves.length - 1], leaves.length - 1, path), root, "path");
     }
@@ -107,22 +96,23 @@ contract GoldenTest is TestBase {
     function _ledgerAtTheVectorsAddress() private returns (KudosLedgerHarness ledger) {
         address[] memory seats = new address[](1);
         seats[0] = address(this);
-        vm.chainId(_chainId + 1);
-        bytes memory arguments = abi.encode(seats, 1, uint64(1 days), type(uint64).max);
+        vm.chainId(chainId + 1);
+        bytes32[3] memory noSatellites;
+        bytes memory arguments =
+            abi.encode(seats, 1, uint64(1 days), type(uint64).max, uint64(0), noSatellites, address(0));
         address built = vm.deployCode("KudosLedgerHarness.sol:KudosLedgerHarness", arguments);
-        vm.chainId(_chainId);
-        vm.etch(_contract, built.code);
-        ledger = KudosLedgerHarness(_contract);
-        ledger.setTime(vm.parseJsonUint(_json, ".timestamp"));
-        assertEq(ledger.domainSeparator(), _separator, "separator of its place");
+        vm.chainId(chainId);
+        vm.etch(place, built.code);
+        ledger = KudosLedgerHarness(place);
+        ledger.setTime(vm.parseJsonUint(json, ".timestamp"));
+        assertEq(ledger.domainSeparator(), separator, "separator of its place");
     }
 
-    function _digest(string memory place) private view returns (bool onChain, bytes32 digest) {
-        bytes32 kind = keccak256(bytes(vm.parseJsonString(_json, string.concat(place, ".type"))));
-        string memory v = string.concat(place, ".values");
-        bytes32 separator = _separator;
+    function _digest(string memory item) private view returns (bool onChain, bytes32 digest) {
+        bytes32 kind = keccak256(bytes(vm.parseJsonString(json, string.concat(item, ".type"))));
+        string memory v = string.concat(item, ".values");
         if (kind == keccak256("Request")) return (true, Assets.request(separator, _request(v)));
-        if (kind == keccak256("CanaryOpened")) return (true, this.opened(v, _opening(v)));
+        if (kind == keccak256("CanaryOpened")) return (true, _opened(v));
         if (kind == keccak256("Accepted")) {
             return (true, PlainAssets.accepted(separator, _word(v, ".requestId"), _number(v, ".signedAt")));
         }
@@ -148,20 +138,14 @@ contract GoldenTest is TestBase {
         return (false, 0);
     }
 
-    /// @dev External, because the library reads the claim from calldata.
-    function opened(string calldata v, IKudosLedger.CanaryClaim calldata claim) external view returns (bytes32) {
-        return Assets.canaryOpened(_separator, _word(v, ".requestId"), _word(v, ".resultId"), claim);
+    function _opened(string memory v) private view returns (bytes32) {
+        bytes32[4] memory content =
+            [_word(v, ".taskDigest"), _word(v, ".family"), _word(v, ".parameters"), _word(v, ".salt")];
+        (bytes32 requestId, bytes32 resultId) = (_word(v, ".requestId"), _word(v, ".resultId"));
+        return Assets.canaryOpened(separator, requestId, resultId, content, _number(v, ".signedAt"));
     }
 
-    function _opening(string memory v) private view returns (IKudosLedger.CanaryClaim memory claim) {
-        claim.taskDigest = _word(v, ".taskDigest");
-        claim.family = _word(v, ".family");
-        claim.parameters = _word(v, ".parameters");
-        claim.salt = _word(v, ".salt");
-        claim.openedAt = uint64(_number(v, ".signedAt"));
-    }
-
-    function _request(string memory v) private view returns (IKudosLedger.Request memory request) {
+    function _request(string memory v) private view returns (IKudosSteps.Request memory request) {
         request.home = _address(v, ".home");
         request.host = _address(v, ".host");
         request.processId = _word(v, ".processId");
@@ -173,25 +157,5 @@ contract GoldenTest is TestBase {
         request.seq = uint32(_number(v, ".seq"));
         request.resultDeadline = uint64(_number(v, ".resultDeadline"));
         request.signedAt = uint64(_number(v, ".signedAt"));
-    }
-
-    function _place(string memory list, uint256 i) private pure returns (string memory) {
-        return string.concat(list, "[", vm.toString(i), "]");
-    }
-
-    function _has(string memory place) private view returns (bool) {
-        return vm.keyExistsJson(_json, place);
-    }
-
-    function _word(string memory place, string memory field) private view returns (bytes32) {
-        return vm.parseJsonBytes32(_json, string.concat(place, field));
-    }
-
-    function _number(string memory place, string memory field) private view returns (uint256) {
-        return vm.parseJsonUint(_json, string.concat(place, field));
-    }
-
-    function _address(string memory place, string memory field) private view returns (address) {
-        return vm.parseJsonAddress(_json, string.concat(place, field));
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {PlainAssets} from "./PlainAssets.sol";
@@ -14,7 +15,7 @@ abstract contract LedgerTest is TestBase {
         bool confirmed;
         uint256 homeKey;
         uint256 signerKey;
-        IKudosLedger.Request request;
+        IKudosSteps.Request request;
         bytes32 seal;
         uint16 acceptedAfter;
         uint16 confirmedAfter;
@@ -44,10 +45,36 @@ abstract contract LedgerTest is TestBase {
         for (uint256 i = 0; i < n; ++i) {
             seats.push(vm.addr(VALIDATOR_KEY + i));
         }
+        bytes32[3] memory noSatellites;
+        _deployLedger(m, 0, noSatellites, address(0));
+    }
+
+    /// @dev With `seats` as they are.
+    function _deployLedger(uint256 m, uint64 k2Allowance, bytes32[3] memory hashes, address before) internal {
         // By name and not by `new`, which would compile the whole ledger into every test contract once more.
-        bytes memory arguments = abi.encode(seats, m, EPOCH, K1_ALLOWANCE);
+        bytes memory arguments = abi.encode(seats, m, EPOCH, K1_ALLOWANCE, k2Allowance, hashes, before);
         ledger = KudosLedgerHarness(vm.deployCode("KudosLedgerHarness.sol:KudosLedgerHarness", arguments));
         ledger.setTime(NOW);
+    }
+
+    // ------------------------------------------------------------------ the set
+
+    /// @dev Puts `seats` into place, as the queue would; zeros are empty seats.
+    function _applySeats(uint256 m) internal {
+        address[16] memory list;
+        for (uint256 i = 0; i < seats.length; ++i) {
+            list[i] = seats[i];
+        }
+        vm.prank(_queue());
+        ledger.applySet(list, m);
+    }
+
+    function _queue() internal view returns (address queue) {
+        (queue,,) = ledger.satellites();
+    }
+
+    function _claimsContract() internal view returns (address claims) {
+        (, claims,) = ledger.satellites();
     }
 
     // ------------------------------------------------------------------ migrations
@@ -56,7 +83,7 @@ abstract contract LedgerTest is TestBase {
     function _item(bool confirmed, uint256 home, uint32 seq) internal view returns (Item memory item) {
         item.confirmed = confirmed;
         item.homeKey = item.signerKey = HOME_KEY + home;
-        item.request = IKudosLedger.Request({
+        item.request = IKudosSteps.Request({
             home: vm.addr(item.homeKey),
             host: host,
             processId: keccak256(abi.encode("process", home, seq)),
@@ -114,7 +141,7 @@ abstract contract LedgerTest is TestBase {
     }
 
     function _record(Item memory item) internal view returns (bytes memory) {
-        IKudosLedger.Request memory request = item.request;
+        IKudosSteps.Request memory request = item.request;
         (bytes32 signed,) = _ids(item);
         bytes memory head = abi.encodePacked(request.processId, request.processName, request.commitment);
         bytes memory numbers = abi.encodePacked(
@@ -227,14 +254,7 @@ abstract contract LedgerTest is TestBase {
         votes[0] =
             IKudosLedger.BatchVote({host: host, root: root, approve: approve, refuse: refuse, reasons: reasons});
         vm.prank(seats[seat]);
-        ledger.vote(votes, new IKudosLedger.CanaryVote[](0));
-    }
-
-    function _voteOnCanary(uint256 seat, bytes32 kudosId, uint8 reason) internal {
-        IKudosLedger.CanaryVote[] memory votes = new IKudosLedger.CanaryVote[](1);
-        votes[0] = IKudosLedger.CanaryVote({kudosId: kudosId, reason: reason});
-        vm.prank(seats[seat]);
-        ledger.vote(new IKudosLedger.BatchVote[](0), votes);
+        ledger.vote(votes, new IKudosSteps.StepVote[](0));
     }
 
     function _assertKudos(address node, uint256 k1, uint256 k2, uint256 k3) internal view {

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {MerkleTree} from "../libraries/MerkleTree.sol";
 import {PackedBatch} from "../libraries/PackedBatch.sol";
-import {Parties} from "../libraries/Parties.sol";
 import {Reasons} from "../libraries/Reasons.sol";
 import {RecordFrame} from "../libraries/RecordFrame.sol";
+import {Satellites} from "../libraries/Satellites.sol";
+import {Seat, Seats} from "../libraries/Seats.sol";
 import {Sequences} from "../libraries/Sequences.sol";
 import {Signatures} from "../libraries/Signatures.sol";
+import {StepWord, StepWords} from "../libraries/StepWords.sol";
 import {Tally} from "../libraries/Tally.sol";
 import {PlainAssets} from "./PlainAssets.sol";
 import {TestBase} from "./Vm.sol";
 
 contract LibrariesTest is TestBase {
     mapping(uint256 word => uint256 bits) private _words;
+    mapping(uint256 word => uint256 bits) private _otherWords;
     mapping(uint256 seq => bool) private _plain;
 
     // ------------------------------------------------------------------ Tally
@@ -108,10 +111,31 @@ contract LibrariesTest is TestBase {
         }
     }
 
-    // ------------------------------------------------------------------ RecordFrame, PackedBatch, Parties
+    /// @dev The numbers of two bitmaps by turns, where the cursor takes the unwritten word of one along to the other. The
+    /// set has those of the second one from 2^16 on.
+    function testFuzzOneCursorForTwoBitmaps(uint16[12] memory seqs, uint256 turns) public {
+        Sequences.Cursor memory cursor;
+        for (uint256 i = 0; i < seqs.length; ++i) {
+            bool second = (turns >> i) & 1 == 1;
+            Sequences.open(cursor, second ? _otherWords : _words);
+            if ((turns >> (32 + i)) & 1 == 1) continue;
+            uint256 key = uint256(seqs[i]) + (second ? 1 << 16 : 0);
+            assertTrue(Sequences.seek(cursor, seqs[i]) == _plain[key], "as the set says");
+            Sequences.use(cursor, seqs[i]);
+            _plain[key] = true;
+        }
+        Sequences.flush(cursor);
+        for (uint256 i = 0; i < seqs.length; ++i) {
+            assertTrue(Sequences.isUsed(_words, seqs[i]) == _plain[seqs[i]], "the first");
+            bool other = Sequences.isUsed(_otherWords, seqs[i]);
+            assertTrue(other == _plain[uint256(seqs[i]) + (1 << 16)], "the second");
+        }
+    }
+
+    // ------------------------------------------------------------------ RecordFrame, PackedBatch
 
     /// @dev The frame's hashes against the plain ones; the home's signature holds for these and for nothing else.
-    function testFuzzFrameHashesAsPlainly(IKudosLedger.Request memory request, bytes32 seal, uint256 key, uint56 afters)
+    function testFuzzFrameHashesAsPlainly(IKudosSteps.Request memory request, bytes32 seal, uint256 key, uint56 afters)
         public
         view
     {
@@ -135,7 +159,7 @@ contract LibrariesTest is TestBase {
         assertTrue(!holds, "of this request only");
     }
 
-    function _record(IKudosLedger.Request memory r, bytes32 seal, uint256 key, bytes32 signed, uint56 afters)
+    function _record(IKudosSteps.Request memory r, bytes32 seal, uint256 key, bytes32 signed, uint56 afters)
         private
         pure
         returns (bytes memory)
@@ -169,20 +193,70 @@ contract LibrariesTest is TestBase {
         assertTrue(PackedBatch.isInOrder(numbers) == (accepted <= confirmed && confirmed <= result), "order");
     }
 
-    /// @dev Whoever passes as no suspect would have passed the check.
-    function testFuzzOnlySuspectsAreRefused(address[5] memory drawn, uint256 home, address host) public pure {
-        address[] memory seats = new address[](5);
-        for (uint256 i = 0; i < 5; ++i) {
-            seats[i] = drawn[i];
+    // ------------------------------------------------------------------ words of several fields
+
+    function testFuzzSeats(
+        uint8 n,
+        uint8 quorum,
+        uint40 change,
+        uint16 version,
+        uint128 bloom,
+        uint8 number,
+        uint40 since
+    ) public pure {
+        number = number % 16;
+        Seat set = Seats.ofSet(n, quorum, change, version, bloom);
+        assertEq(set.bit(), 0, "the set has no seat");
+        assertTrue(!set.closed() && set.asClosed().closed(), "closed once it is");
+        Seat seat = set.asClosed().place(number, since);
+        // Placing it anew replaces the place and nothing else.
+        seat = seat.place(number ^ 1, ~since).place(number, since);
+        assertEq(seat.numberPlusOne(), number + 1, "number");
+        assertEq(seat.bit(), 1 << number, "bit");
+        assertEq(seat.since(), since, "since");
+        assertTrue(seat.closed(), "closed");
+        assertEq(seat.n(), n, "n");
+        assertEq(seat.quorum(), quorum, "quorum");
+        assertEq(seat.lastChange(), change, "last change");
+        assertEq(seat.version(), version, "version");
+        assertEq(seat.bloom(), bloom, "bloom");
+    }
+
+    /// @dev Nobody who is in the bloom is overlooked, and without both bits nobody is suspected.
+    function testFuzzBloom(address[4] memory members, address other) public pure {
+        uint256 bloom = 0;
+        for (uint256 i = 0; i < 4; ++i) {
+            bloom |= Seats.bloomBits(members[i]);
         }
-        address node = home % 7 < 5 ? drawn[home % 7] : home % 7 == 5 ? host : address(uint160(home >> 8));
-        bool refused = Parties.check(seats, node, host) != Reasons.NONE;
-        bool expected = node == host;
-        for (uint256 i = 0; i < 5; ++i) {
-            expected = expected || seats[i] == node || seats[i] == host;
+        for (uint256 i = 0; i < 4; ++i) {
+            assertTrue(Seats.mayHave(bloom, members[i]), "a member");
         }
-        assertTrue(refused == expected, "refused");
-        assertTrue(!refused || Parties.isSuspect(Parties.suspects(seats, host), node), "and suspected before");
+        assertTrue(bloom <= type(uint128).max, "fits");
+        assertTrue(Seats.mayHave(bloom, other) == (bloom | Seats.bloomBits(other) == bloom), "both bits");
+    }
+
+    function testFuzzSteps(uint160 id, uint8 stage, uint8 claim, uint32 time, uint48 signedAt, uint8 number) public pure {
+        IKudosSteps.Stage reached = IKudosSteps.Stage(stage % 7);
+        IKudosSteps.State state = IKudosSteps.State(claim % 4);
+        StepWord step = StepWords.make(id, reached, state, time, signedAt);
+        assertEq(step.signedAt(), signedAt, "signed at");
+        step = StepWords.make(id, reached, IKudosSteps.State.Refused, time, 0).withClaim(state);
+        uint256 bit = 1 << (number % 16);
+        step = step.withVote(bit, true, false).withVote(1, false, true).withVote(2, false, false);
+        assertEq(step.fingerprint(), id, "fingerprint");
+        assertTrue(step.stage() == reached && step.claim() == state, "stage and claim");
+        assertEq(step.time(), time, "time");
+        assertEq(step.voters(), bit | 3, "voters");
+        assertEq(step.approvals(), bit, "approvals");
+        assertEq(step.refusals(), 1, "refusals");
+    }
+
+    /// @dev As CREATE works it out.
+    function testSatellitesAddresses() public {
+        SatelliteMaker maker = new SatelliteMaker();
+        for (uint8 number = 1; number < 5; ++number) {
+            assertEq(maker.make(), Satellites.addressOf(address(maker), number), "the next one");
+        }
     }
 
     // ------------------------------------------------------------------ Signatures
@@ -209,7 +283,17 @@ contract LibrariesTest is TestBase {
     /// @dev The JSON is the registry: every code here has its name there, and no skip code is missing here.
     function testReasonsAreThoseOfTheRegistry() public view {
         string memory json = vm.readFile("contracts/types/reasons.json");
-        uint256[13] memory codes = [
+        uint256[26] memory codes = _skipCodes();
+        string[26] memory names = _skipNames();
+        assertEq(vm.parseJsonKeys(json, ".skip").length, codes.length, "all of them");
+        for (uint256 i = 0; i < codes.length; ++i) {
+            string memory key = string.concat(".skip['", vm.toString(codes[i]), "'][0]");
+            assertEq(bytes(vm.parseJsonString(json, key)), bytes(names[i]), names[i]);
+        }
+    }
+
+    function _skipCodes() private pure returns (uint256[26] memory) {
+        return [
             Reasons.SELF,
             Reasons.PARTY_IS_VALIDATOR,
             Reasons.SEQUENCE_USED,
@@ -222,9 +306,25 @@ contract LibrariesTest is TestBase {
             Reasons.CLAIMED_BEFORE,
             Reasons.NOT_A_CANARY,
             Reasons.BAD_ORDER,
-            Reasons.NOT_AUTHORISED
+            Reasons.NOT_AUTHORISED,
+            Reasons.OUT_OF_TURN,
+            Reasons.BAD_SOLUTION,
+            Reasons.UNKNOWN_FAMILY,
+            Reasons.NOT_DRAWN,
+            Reasons.NO_BEACON,
+            Reasons.UNKNOWN_CLAIM,
+            Reasons.NOT_ELIGIBLE,
+            Reasons.WRONG_ROUND,
+            Reasons.VOTED_BEFORE,
+            Reasons.NOT_A_VOTE,
+            Reasons.NOT_TIMED_OUT,
+            Reasons.NOT_LATE,
+            Reasons.OVER_CAP
         ];
-        string[13] memory names = [
+    }
+
+    function _skipNames() private pure returns (string[26] memory) {
+        return [
             "SELF",
             "PARTY_IS_VALIDATOR",
             "SEQUENCE_USED",
@@ -237,13 +337,21 @@ contract LibrariesTest is TestBase {
             "CLAIMED_BEFORE",
             "NOT_A_CANARY",
             "BAD_ORDER",
-            "NOT_AUTHORISED"
+            "NOT_AUTHORISED",
+            "OUT_OF_TURN",
+            "BAD_SOLUTION",
+            "UNKNOWN_FAMILY",
+            "NOT_DRAWN",
+            "NO_BEACON",
+            "UNKNOWN_CLAIM",
+            "NOT_ELIGIBLE",
+            "WRONG_ROUND",
+            "VOTED_BEFORE",
+            "NOT_A_VOTE",
+            "NOT_TIMED_OUT",
+            "NOT_LATE",
+            "OVER_CAP"
         ];
-        assertEq(vm.parseJsonKeys(json, ".skip").length, codes.length, "all of them");
-        for (uint256 i = 0; i < codes.length; ++i) {
-            string memory key = string.concat(".skip['", vm.toString(codes[i]), "'][0]");
-            assertEq(bytes(vm.parseJsonString(json, key)), bytes(names[i]), names[i]);
-        }
     }
 
     /// @dev A vote code's name tells which range it must lie in.
@@ -262,5 +370,16 @@ contract LibrariesTest is TestBase {
             ++seen;
         }
         assertEq(seen, codes.length, "all were looked at");
+    }
+}
+
+/// @title Creates contracts that hold nothing
+contract SatelliteMaker {
+    function make() external returns (address) {
+        return this.create(hex"00");
+    }
+
+    function create(bytes calldata initCode) external returns (address) {
+        return Satellites.create(initCode);
     }
 }

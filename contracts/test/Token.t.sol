@@ -5,6 +5,7 @@ import {IERC1155} from "../interfaces/IERC1155.sol";
 import {IERC1155MetadataURI} from "../interfaces/IERC1155MetadataURI.sol";
 import {IERC165} from "../interfaces/IERC165.sol";
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {IKudosToken} from "../interfaces/IKudosToken.sol";
 import {Base64} from "../libraries/Base64.sol";
 import {Metadata} from "../libraries/Metadata.sol";
@@ -84,7 +85,7 @@ contract TokenTest is LedgerTest {
         votes[1] = _approval(_settle(_items(3, 0, 1, 0)));
         for (uint256 i = 0; i < 2; ++i) {
             vm.prank(seats[i]);
-            ledger.vote(votes, new IKudosLedger.CanaryVote[](0));
+            ledger.vote(votes, new IKudosSteps.StepVote[](0));
         }
         _assertKudos(refusing, 1, 2, 0);
         _assertKudos(host, 0, 3, 0);

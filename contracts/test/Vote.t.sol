@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
+import {IValidatorSeats} from "../interfaces/IValidatorSeats.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {Vm} from "./Vm.sol";
@@ -24,24 +26,26 @@ contract VoteTest is LedgerTest {
         n = bound(n, 0, 18);
         m = bound(m, 0, 19);
         address[] memory list = new address[](n);
+        bytes32[3] memory none;
         for (uint256 i = 0; i < n; ++i) {
             list[i] = vm.addr(VALIDATOR_KEY + i);
         }
         bool good = n > 0 && n < 17 && 2 * m > n && m <= n;
-        if (!good) vm.expectRevert(IKudosLedger.BadValidatorSet.selector);
-        new KudosLedgerHarness(list, m, EPOCH, K1_ALLOWANCE);
+        if (!good) vm.expectRevert(IValidatorSeats.BadValidatorSet.selector);
+        new KudosLedgerHarness(list, m, EPOCH, K1_ALLOWANCE, 0, none, address(0));
         if (n < 2) return;
         place = bound(place, 1, n - 1);
         list[place] = zero ? address(0) : list[place - 1];
-        vm.expectRevert(IKudosLedger.BadValidatorSet.selector);
-        new KudosLedgerHarness(list, n, EPOCH, K1_ALLOWANCE);
+        vm.expectRevert(IValidatorSeats.BadValidatorSet.selector);
+        new KudosLedgerHarness(list, n, EPOCH, K1_ALLOWANCE, 0, none, address(0));
     }
 
     function testBadParameters() public {
+        bytes32[3] memory none;
         vm.expectRevert(IKudosLedger.BadParameter.selector);
-        new KudosLedgerHarness(seats, 2, 0, 1);
+        new KudosLedgerHarness(seats, 2, 0, 1, 0, none, address(0));
         vm.expectRevert(IKudosLedger.BadParameter.selector);
-        new KudosLedgerHarness(seats, 2, 1, 0);
+        new KudosLedgerHarness(seats, 2, 1, 0, 0, none, address(0));
     }
 
     // ------------------------------------------------------------------ batches
@@ -72,7 +76,7 @@ contract VoteTest is LedgerTest {
         _vote(2, root, 0, 3);
         assertEq(vm.getRecordedLogs().length, 1, "no second decision");
         _assertKudos(host, 0, 2, 0);
-        (bool voted, uint128 approve, uint128 refuse) = ledger.ballot(host, root, seats[2]);
+        (bool voted, uint128 approve, uint128 refuse,) = ledger.ballot(host, root, seats[2]);
         assertTrue(voted, "recorded");
         assertEq(approve, 0, "approve");
         assertEq(refuse, 3, "refuse");
@@ -94,13 +98,13 @@ contract VoteTest is LedgerTest {
 
     function testAbstainingIsVoting() public {
         bytes32 root = _settle(_items(2, 0, 1, 0));
-        (bool voted,,) = ledger.ballot(host, root, seats[0]);
+        (bool voted,,,) = ledger.ballot(host, root, seats[0]);
         assertTrue(!voted, "not yet");
         _voteWithReasons(0, root, 0, 0, hex"00900191");
-        (voted,,) = ledger.ballot(host, root, seats[0]);
+        (voted,,,) = ledger.ballot(host, root, seats[0]);
         assertTrue(voted, "voted");
         _expectVoteRevert(0, root, 3, 0, "", abi.encodeWithSelector(IKudosLedger.VotedBefore.selector));
-        (voted,,) = ledger.ballot(host, root, address(this));
+        (voted,,,) = ledger.ballot(host, root, address(this));
         assertTrue(!voted, "a stranger never");
     }
 
@@ -111,7 +115,7 @@ contract VoteTest is LedgerTest {
         _vote(0, root, type(uint128).max, 0);
         _vote(1, root, type(uint128).max, 0);
         _assertKudos(host, 1, 2, 0);
-        (, uint128 approve,) = ledger.ballot(host, root, seats[0]);
+        (, uint128 approve,,) = ledger.ballot(host, root, seats[0]);
         assertEq(approve, 7, "bits that are no claims are dropped");
     }
 
@@ -128,14 +132,14 @@ contract VoteTest is LedgerTest {
         votes[0] = votes[1] = IKudosLedger.BatchVote({host: host, root: root, approve: 1, refuse: 0, reasons: ""});
         vm.expectRevert(IKudosLedger.VotedBefore.selector);
         vm.prank(seats[0]);
-        ledger.vote(votes, new IKudosLedger.CanaryVote[](0));
+        ledger.vote(votes, new IKudosSteps.StepVote[](0));
     }
 
     function testFuzzStrangersHaveNoVote(address stranger) public {
         bytes32 root = _settle(_items(1, 0, 1, 0));
         vm.assume(stranger != seats[0] && stranger != seats[1] && stranger != seats[2]);
         seats[0] = stranger;
-        _expectVoteRevert(0, root, 1, 0, "", abi.encodeWithSelector(IKudosLedger.NotAValidator.selector));
+        _expectVoteRevert(0, root, 1, 0, "", abi.encodeWithSelector(IValidatorSeats.NotAValidator.selector));
     }
 
     function testContradictoryVotes() public {
@@ -201,7 +205,7 @@ contract VoteTest is LedgerTest {
         votes[1] = IKudosLedger.BatchVote({host: host, root: second, approve: 7, refuse: 0, reasons: ""});
         for (uint256 i = 0; i < 2; ++i) {
             vm.prank(seats[i]);
-            ledger.vote(votes, new IKudosLedger.CanaryVote[](0));
+            ledger.vote(votes, new IKudosSteps.StepVote[](0));
         }
         _assertKudos(host, 0, 5, 0);
     }

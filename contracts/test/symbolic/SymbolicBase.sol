@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "../../interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "../../interfaces/IKudosSteps.sol";
 import {KudosLedgerHarness} from "../KudosLedgerHarness.sol";
 import {TestBase} from "../Vm.sol";
 
@@ -19,8 +20,13 @@ abstract contract SymbolicBase is TestBase {
     KudosLedgerHarness internal _ledger;
 
     function setUp() public {
-        _ledger = new KudosLedgerHarness(_seats(3), 2, EPOCH, K1_ALLOWANCE);
+        _ledger = _deploy(_seats(3), 2);
         _ledger.setTime(NOW);
+    }
+
+    function _deploy(address[] memory seats, uint256 m) internal returns (KudosLedgerHarness) {
+        bytes32[3] memory noSatellites;
+        return new KudosLedgerHarness(seats, m, EPOCH, K1_ALLOWANCE, 0, noSatellites, address(0));
     }
 
     function _seats(uint256 n) internal pure returns (address[] memory seats) {
@@ -72,8 +78,8 @@ abstract contract SymbolicBase is TestBase {
     }
 
     /// @dev The REQUEST that both kinds of record write.
-    function _request(uint32 seq, bytes32 commitment) internal pure returns (IKudosLedger.Request memory) {
-        return IKudosLedger.Request({
+    function _request(uint32 seq, bytes32 commitment) internal pure returns (IKudosSteps.Request memory) {
+        return IKudosSteps.Request({
             home: HOME,
             host: HOST,
             processId: "process",
@@ -99,7 +105,7 @@ abstract contract SymbolicBase is TestBase {
 
     function _vote(uint256 seat, bytes32 root, uint128 approve, uint128 refuse) internal {
         vm.prank(address(FIRST_SEAT + uint160(seat)));
-        _ledger.vote(_votes(root, approve, refuse), new IKudosLedger.CanaryVote[](0));
+        _ledger.vote(_votes(root, approve, refuse), new IKudosSteps.StepVote[](0));
     }
 
     function _votes(bytes32 root, uint128 approve, uint128 refuse)

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title The strict way: each asset is a transaction of its own, and the next one waits for it
+/// @notice Each function takes one asset from its owner: the owner sends the transaction and leaves `signature` empty,
+/// or anybody sends it with the owner's signature of the asset (64 bytes, EIP-2098, or a contract wallet's, ERC-1271).
+/// What holds for a record of a batch holds here, with the same reason codes: an asset that cannot be taken reverts with
+/// `NothingToSettle(reason)`. Assets have the same ids either way, and sequence numbers are the same bitmap; a number is
+/// used up by the REJECTED or the RESULT. An ACCEPTED leaves it free: else a home could use up a number by recording
+/// the host's ACCEPTED alone, and so keep the host's finished batch out.
+///
+/// A RESULT in time opens the K2 claim, a REJECTED the K1 claim, within the caps of the ledger.
+///
+/// Of all ways only this one does not look whether the ledger is closed, which would cost each step a read. What is
+/// recorded after closing is a record and earns nothing: no vote counts on it, no K3 and no receipt builds on it.
+///
+/// What is stored of a migration names its latest asset by a fingerprint: the last 20 bytes of keccak256(id). It binds
+/// every bit of the id, so an id that a caller hands in is the one that was recorded.
+///
+/// What it costs, steady, with the votes of two of three validators: 235,700, of which 216,600 are bound: six
+/// transactions (126,000), a new slot and five changes of it (47,100), a word of sequence numbers and the host's total
+/// (10,000), two seats (4,200), calldata (14,300), events (15,000). The rest, 3,200 a transaction, is hashing, reading
+/// and checking. Where 32 claims share a vote transaction it is 182,100. A slot that later migrations use again would
+/// save 17,100, and take away what votes, a recount and a later claim have to find there.
+interface IKudosSteps {
+    /// @notice How far a migration has come.
+    enum Stage {
+        None,
+        Requested,
+        Accepted,
+        Confirmed,
+        Result,
+        LateResult,
+        Rejected
+    }
+
+    /// @notice How a Kudos claim stands.
+    enum State {
+        None,
+        Claimed,
+        Verified,
+        Refused
+    }
+
+    /// @notice The REQUEST asset, as in eip712.json.
+    struct Request {
+        address home;
+        address host;
+        bytes32 processId;
+        bytes32 processName;
+        bytes32 commitment;
+        uint32 cpuSeconds;
+        uint32 memoryMiB;
+        uint32 outputKiB;
+        uint32 seq;
+        uint64 resultDeadline;
+        uint64 signedAt;
+    }
+
+    /// @notice Which migration: the two parties and the sequence number between them.
+    struct Place {
+        address home;
+        address host;
+        uint32 seq;
+    }
+
+    /// @notice One validator's word on the claim of one migration.
+    /// @param id the id of the RESULT or REJECTED voted on, so that no vote slips to another asset if the chain's last
+    /// blocks are replaced
+    /// @param reason APPROVE (128), a refusal (129..143) or an abstention (144..159)
+    struct StepVote {
+        Place place;
+        bytes32 id;
+        uint8 reason;
+    }
+
+    /// @notice A home asked a host. Holds the asset in full; home and host stand in it.
+    event Requested(bytes32 indexed requestId, Request request);
+    /// @notice A host accepted.
+    event Accepted(bytes32 indexed requestId, uint64 signedAt);
+    /// @notice A host refused.
+    /// @param claimed whether this opened a K1 claim
+    event Rejected(bytes32 indexed requestId, uint8 reason, uint64 signedAt, bool claimed);
+    /// @notice A home confirmed the acceptance that was recorded of this request.
+    event Confirmed(bytes32 indexed requestId, uint64 signedAt);
+    /// @notice A host settled its result; where it is late by block time, or over a cap, there is no K2 claim.
+    /// @param claimed whether this opened a K2 claim
+    event Resulted(bytes32 indexed requestId, bytes32 seal, uint64 signedAt, bool claimed);
+    /// @notice The asset was handed in by another than its owner, with this signature of the owner.
+    event Signed(bytes32 indexed id, bytes signature);
+    /// @notice A validator voted on the claim of a migration.
+    /// @param id the RESULT's or REJECTED's
+    /// @param state how the claim stands after this vote; final when it is Verified or Refused
+    event StepVoted(address indexed validator, bytes32 indexed id, uint8 reason, State state);
+    /// @notice The claim became final without a vote: by a recount after a change of the set, or because it timed out
+    /// and is made again (then Refused here).
+    event StepDecided(address indexed home, address indexed host, uint32 seq, State state);
+
+    /// @notice There is no open or decided claim for this migration, or it is on another asset.
+    error UnknownStep(address home, address host, uint32 seq);
+    /// @notice The validator is a party to the migration, or took its seat after the claim was opened.
+    error NotEligible(address validator);
+
+    /// @notice Records a REQUEST by its home.
+    function request(Request calldata asset, bytes calldata signature) external;
+
+    /// @notice Records an ACCEPTED by the host.
+    /// @param requestId of the recorded REQUEST
+    function accept(Place calldata place, bytes32 requestId, uint64 signedAt, bytes calldata signature) external;
+
+    /// @notice Records a REJECTED by the host, and claims K1.
+    function reject(Place calldata place, bytes32 requestId, uint8 reason, uint64 signedAt, bytes calldata signature)
+        external;
+
+    /// @notice Records a CONFIRMED by the home.
+    /// @param acceptedAt the signing time of the recorded ACCEPTED
+    function confirm(
+        Place calldata place,
+        bytes32 requestId,
+        uint64 acceptedAt,
+        uint64 signedAt,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Records a RESULT by the host, and claims K2 if it is in time.
+    function result(Place calldata place, bytes32 requestId, bytes32 seal, uint64 signedAt, bytes calldata signature)
+        external;
+
+    /// @notice Counts the votes on a migration's claim anew, after a change of the set. Anyone may.
+    function recountStep(Place calldata place) external;
+
+    /// @notice Makes an open claim final as refused, because it has been open longer than the claim window and is made
+    /// again in the claims contract, which alone may do this.
+    /// @return done false, and nothing changed, where no claim is open or it is not old enough
+    function retireStep(Place calldata place) external returns (bool done);
+
+    /// @notice What is stored of a migration that came the strict way.
+    /// @return stage how far it has come; LateResult earns neither K2 nor K3 without the home's receipt
+    /// @return claim how its K1 or K2 claim stands; None where there is none (late, or over a cap)
+    /// @return fingerprint of its REQUEST (Requested, Confirmed), ACCEPTED, RESULT or REJECTED
+    /// @return time the result deadline until there is a RESULT or REJECTED, then the block time of that
+    function step(Place calldata place)
+        external
+        view
+        returns (Stage stage, State claim, bytes20 fingerprint, uint32 time);
+
+    /// @notice Since when the migration's claim has waited for votes; 0 where none is open.
+    function stepPendingSince(Place calldata place) external view returns (uint64);
+
+    /// @notice What the validators said of a migration's claim; in the masks a bit stands for a seat.
+    function stepVotes(Place calldata place) external view returns (uint16 voters, uint16 approvals, uint16 refusals);
+}
