@@ -111,6 +111,81 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """What a validator signs when somebody else sends its votes to the ledger."""
+
+    content: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a host signs when somebody else sends its K3 claims."""
+
+    host: Address
+    content: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The home's word that a RESULT reached it then, whenever it was settled."""
+
+    result_id: Digest
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimVotes:
+    """What a validator signs when somebody else sends its votes on single claims."""
+
+    content: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCommitment:
+    """What a validator signs when somebody else commits it to votes on K3."""
+
+    round: int
+    commitment: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconCommitment:
+    """What a validator signs when somebody else commits it to a secret."""
+
+    period: int
+    commitment: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPuzzle:
+    """What a host signs when somebody else asks for its puzzle."""
+
+    host: Address
+    counter: int
+    difficulty: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalVote:
+    """What a validator signs for the queue: approve a proposal, or have it withdrawn."""
+
+    proposal: int
+    content: Digest
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What validators sign to anchor migrations; ``totals`` as by ``ledger.anchoring``."""
+
+    sequence: int
+    root: Digest
+    count: int
+    new_hosts: tuple[Address, ...]
+    totals: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TransportKey:
     """Binds a TLS certificate (SHA-256 of its DER form) to the ledger key that signs this."""
 
@@ -135,6 +210,15 @@ Asset = (
     | CanaryOpened
     | Kudos
     | Batch
+    | Votes
+    | Claims
+    | Receipt
+    | ClaimVotes
+    | VoteCommitment
+    | BeaconCommitment
+    | OpenPuzzle
+    | ProposalVote
+    | Anchor
     | TransportKey
     | TransportLogin
 )

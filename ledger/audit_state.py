@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.audit_logs import Record
+from ledger.audit_assets import Record
+from ledger.types import hex_of
 
-CLAIMED, VERIFIED, REFUSED = 1, 2, 3
+OPEN, VERIFIED, REFUSED, VOID = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +25,50 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The constants of the ledger."""
+    """The constants of the ledger and its satellites."""
 
-    validators: Sequence[bytes]
-    threshold: int
     epoch_seconds: int
     k1_per_host_and_epoch: int
+    k2_per_pair_and_epoch: int
+    queue_delay: int
+    round_seconds: int
+    draw_rate: int
+    puzzle_floor: int
+    puzzles_per_host: int
+    period_seconds: int
+    reveal_seconds: int
+    predecessor: bytes
 
 
 @dataclass(slots=True)
 class Claim:
     """One Kudos claim, and what the validators said of it."""
 
+    kudos_id: bytes
     level: int
     host: bytes
     home: bytes
     request_id: bytes
-    claimed_at: int
-    approvals: int = 0
-    refusals: int = 0
-    state: int = CLAIMED
-    announced: int = CLAIMED
-    """What the decided events said; it must come to the same."""
+    asset_id: bytes
+    opened_at: int
+    origin: str | None = None
+    """Of a K3: planted, drawn, or open for a puzzle of the contract's own."""
+    attempt: int = 0
+    """How often this Kudos was claimed before."""
+    party_seats: int = 0
+    """A bit for each seat that a party held when the claim was opened."""
+    place: tuple[bytes, int] | None = None
+    """Root and index, where a batch opened it."""
+    run: tuple[bytes, bytes] | None = None
+    """Of a K3: the result's digest and the seal's salt; of the contract's own puzzle the solution
+    and the parameters."""
+    state: int = OPEN
+    votes: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    """By seat: who voted from it, with which reason code."""
+
+    @property
+    def parties(self) -> tuple[bytes, bytes]:
+        return self.home, self.host
 
 
 @dataclass(slots=True)
@@ -56,21 +78,46 @@ class Batch:
     records: int
     confirmed: int
     settled_at: int
-    claims: dict[int, bytes] = field(default_factory=dict)
-    """Kudos ids by index."""
+    excluded: dict[bytes, int]
+    """By validator: the records that it is a party to."""
+    claims: dict[int, Claim] = field(default_factory=dict)
+    """By index."""
     ballots: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    codes: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    """The reasons that were given, by validator and index."""
+    leaves: list[bytes] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a canary claim needs of a settled RESULT."""
+@dataclass(slots=True)
+class Migration:
+    """A settled migration, either way."""
 
     record: Record
-    result_id: bytes
+    request_id: bytes
+    answer_id: bytes
+    """RESULT or REJECTED."""
     settled_at: int
-    in_time: bool
+    root: bytes | None
+
+    @property
+    def is_result(self) -> bool:
+        return self.record.reason is None
+
+    @property
+    def in_time(self) -> bool:
+        return self.settled_at <= self.record.deadline
 
 
 def state_name(state: int) -> str:
     """For people."""
-    return {CLAIMED: "claimed", VERIFIED: "verified", REFUSED: "refused"}.get(state, str(state))
+    names = {OPEN: "claimed", VERIFIED: "verified", REFUSED: "refused", VOID: "void"}
+    return names.get(state, str(state))
+
+
+def shown(value: object) -> str:
+    """Any value for people: bytes as hex, bitmaps and numbers as they are."""
+    if isinstance(value, bytes):
+        return hex_of(value)
+    if isinstance(value, tuple | list):
+        return f"({', '.join(shown(item) for item in value)})"
+    return str(value)

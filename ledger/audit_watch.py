@@ -18,6 +18,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from ledger.audit import AuditReport, audit
+from ledger.audit_rows import TABLES
 from ledger.audit_state import Difference
 from ledger.deployment import Deployment
 from ledger.digests import DAMAGE, check_copy
@@ -27,8 +28,8 @@ from ledger.reader import Reader
 from ledger.rpc import Rpc
 
 KINDS = (
-    *("logs", "decisions", "contract", "deployment file", "SQLite", "SQLite nodes"),
-    *("SQLite kudos", "SQLite migrations", "SQLite digests"),
+    *("logs", "contract", "deployment file", "SQLite", "SQLite nodes", "SQLite digests"),
+    *(f"SQLite {table}" for table, _, _ in TABLES),
 )
 SHOWN = 20
 """Differences that a repeated audit prints each time; the metrics count all."""
@@ -124,7 +125,7 @@ def kind_of(difference: Difference) -> str:
     """A label from a small set: where in the chain a log stands would be a series each."""
     if difference.where.startswith("block ") or difference.where == "the end of the log":
         return "logs"
-    return "decisions" if difference.where.startswith("Kudos ") else difference.where
+    return difference.where
 
 
 def watch(

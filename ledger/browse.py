@@ -10,18 +10,16 @@ from ledger import schema
 from ledger.assets import POINTS, CanaryOpened, ConfirmedMigration
 from ledger.changes import unsigned_64
 from ledger.eip712 import digest
-from ledger.errors import CorruptData
-from ledger.events import BatchSettled, RawLog, decode
 from ledger.rows import (
     SETTLED_COLUMNS,
+    Draw,
     KudosRow,
     NodeRow,
     Opening,
     Place,
     SettledMigration,
+    SingleStep,
     Step,
-    UnvotedBatch,
-    UnvotedCanary,
     ValidatorRow,
     Vote,
     settled_migration,
@@ -44,56 +42,9 @@ def migrations(
 ) -> list[SettledMigration]:
     """Settled migrations in the order of the ledger, or against it."""
     ordered = f"ORDER BY m.block {order}, m.log_index {order}, m.batch_index {order} LIMIT ?"
-    sql = f"SELECT {SETTLED_COLUMNS}, {_place('m')} FROM migrations m{_at('m')} WHERE {where}"
+    sql = f"SELECT {SETTLED_COLUMNS}, {placed('m')} FROM migrations m{joined('m')} WHERE {where}"
     rows = conn.execute(f"{sql} {ordered}", (*values, limit))
-    return [settled_migration(row[:-5], _read_place(row[-5:])) for row in rows]
-
-
-def batches_unvoted(
-    conn: sqlite3.Connection, contract: Address, validator: Address, limit: int
-) -> list[UnvotedBatch]:
-    """Batches with open claims without a ballot of this validator, with their log."""
-    sql = (
-        f"SELECT l.topics, l.data, l.block_hash, {_place('k')} FROM"
-        " (SELECT DISTINCT block, log_index FROM kudos AS open"
-        f"  WHERE state = {schema.CLAIMED} AND level < 3 AND NOT EXISTS (SELECT 1 FROM ballots v"
-        "   WHERE v.host = open.host AND v.root = open.root AND v.validator = ?)"
-        f"  ORDER BY block, log_index LIMIT ?) k{_at('k')}"
-    )
-    found = []
-    for topics, data, block_hash, *place in conn.execute(sql, (validator, limit)):
-        at = _read_place(place)
-        words = tuple(Digest(topics[i : i + 32]) for i in range(0, len(topics), 32))
-        event = decode(RawLog(contract, words, data, at.block, block_hash, at.tx, at.log_index))
-        if not isinstance(event, BatchSettled):
-            raise CorruptData(
-                f"Log {at.log_index} of block {at.block} in the copy is no batch.",
-                hint="Delete the copy: it is rebuilt from the chain.",
-            )
-        found.append(UnvotedBatch(event, at))
-    return found
-
-
-def canary_claims_unvoted(
-    conn: sqlite3.Connection, validator: Address, limit: int
-) -> list[UnvotedCanary]:
-    """Open K3 claims without a vote of this validator."""
-    where = (
-        f"k.state = {schema.CLAIMED} AND k.level = 3 AND NOT EXISTS (SELECT 1 FROM votes v"
-        " WHERE v.kudos_id = k.kudos_id AND v.validator = ?)"
-        " ORDER BY k.block, k.log_index LIMIT ?"
-    )
-    found = []
-    for claim in claims(conn, where, (validator, limit)):
-        settled = migrations(conn, "m.request_id = ?", (claim.request_id,), "ASC", 1)
-        opened = opening(conn, claim.request_id)
-        if not settled or opened is None:
-            raise CorruptData(
-                f"Kudos 0x{claim.kudos_id.hex()} in the copy stand on nothing.",
-                hint="Delete the copy: it is rebuilt from the chain.",
-            )
-        found.append(UnvotedCanary(claim, settled[0], opened))
-    return found
+    return [settled_migration(row[:-5], read_place(row[-5:])) for row in rows]
 
 
 def opening(conn: sqlite3.Connection, request_id: Digest) -> Opening | None:
@@ -101,22 +52,43 @@ def opening(conn: sqlite3.Connection, request_id: Digest) -> Opening | None:
     columns = (
         "o.request_id, o.result_id, o.task_digest, o.family, o.parameters, o.salt, o.opened_at"
     )
-    sql = f"SELECT {columns}, o.signature, {_place('o')} FROM openings o{_at('o')}"
+    sql = f"SELECT {columns}, o.signature, o.solution, {placed('o')} FROM openings o{joined('o')}"
     row = conn.execute(f"{sql} WHERE o.request_id = ?", (request_id,)).fetchone()
     if row is None:
         return None
-    return Opening(CanaryOpened(*(*row[:6], unsigned_64(row[6]))), row[7], _read_place(row[8:]))
+    asset = CanaryOpened(*(*row[:6], unsigned_64(row[6] or 0)))
+    return Opening(asset, row[7], row[8], read_place(row[9:]))
+
+
+def draw(conn: sqlite3.Connection, request_id: Digest) -> Draw | None:
+    """The canary that the beacon made of one request."""
+    columns = "d.request_id, d.result_id, d.task_digest, d.mark_hash"
+    sql = f"SELECT {columns}, {placed('d')} FROM draws d{joined('d')} WHERE d.request_id = ?"
+    row = conn.execute(sql, (request_id,)).fetchone()
+    return Draw(*(*row[:4], read_place(row[4:]))) if row else None
+
+
+def steps(conn: sqlite3.Connection, request_id: Digest) -> list[SingleStep]:
+    """The assets that came one by one, in the order in which they came."""
+    columns = "s.kind, s.asset_id, s.signed_at, g.signature"
+    sql = (
+        f"SELECT {columns}, {placed('s')} FROM steps s{joined('s')}"
+        " LEFT JOIN signatures g ON g.asset_id = s.asset_id"
+        " WHERE s.request_id = ? ORDER BY s.block, s.log_index"
+    )
+    found = conn.execute(sql, (request_id,))
+    return [SingleStep(*(*row[:4], read_place(row[4:]))) for row in found]
 
 
 def claims(conn: sqlite3.Connection, where: str, values: Sequence[object]) -> list[KudosRow]:
     """Kudos claims, with the place of their decision."""
     columns = (
         "k.kudos_id, k.level, k.host, k.home, k.asset_id, k.request_id, k.origin, k.result_digest,"
-        " k.seal_salt, k.epoch, k.state"
+        " k.seal_salt, k.epoch, k.state, k.repeats, k.attempt"
     )
-    sql = f"SELECT {columns}, {_place('k')} FROM kudos k{_at('k')} WHERE {where}"
+    sql = f"SELECT {columns}, {placed('k')} FROM kudos k{joined('k')} WHERE {where}"
     return [
-        KudosRow(*(*row[:11], _read_place(row[11:]), _decided(conn, row[0], row[10])))
+        KudosRow(*(*row[:13], read_place(row[13:]), _decided(conn, row[0], row[10])))
         for row in conn.execute(sql, values)
     ]
 
@@ -124,10 +96,10 @@ def claims(conn: sqlite3.Connection, where: str, values: Sequence[object]) -> li
 def votes(conn: sqlite3.Connection, kudos_id: Digest) -> list[Vote]:
     """All votes on one claim."""
     sql = (
-        f"SELECT v.validator, v.verdict, v.reason, {_place('v')} FROM votes v{_at('v')}"
+        f"SELECT v.validator, v.verdict, v.reason, {placed('v')} FROM votes v{joined('v')}"
         " WHERE v.kudos_id = ? ORDER BY v.block, v.log_index"
     )
-    return [Vote(*(*row[:3], _read_place(row[3:]))) for row in conn.execute(sql, (kudos_id,))]
+    return [Vote(*(*row[:3], read_place(row[3:]))) for row in conn.execute(sql, (kudos_id,))]
 
 
 def lifecycle(reader: Reader, request_id: Digest) -> list[Step]:
@@ -136,6 +108,8 @@ def lifecycle(reader: Reader, request_id: Digest) -> list[Step]:
     if settled is None:
         return []
     request, migration, place = settled.request, settled.migration, settled.place
+    if settled.root is None:
+        return _strict_lifecycle(reader, settled)
     steps = [Step("REQUEST", request_id, request.home, request.signed_at, place)]
     if isinstance(migration, ConfirmedMigration):
         accepted, confirmed, result = migration.accepted, migration.confirmed, migration.result
@@ -148,10 +122,26 @@ def lifecycle(reader: Reader, request_id: Digest) -> list[Step]:
     else:
         at = migration.rejected.signed_at
         steps.append(Step("REJECTED", settled.answer_id, request.host, at, place))
+    return steps + _afterwards(reader, settled)
+
+
+def _strict_lifecycle(reader: Reader, settled: SettledMigration) -> list[Step]:
+    home, host = settled.request.home, settled.request.host
+    owners = {"REQUEST": home, "CONFIRMED": home}
+    steps = [
+        Step(step.kind, step.asset_id, owners.get(step.kind, host), step.signed_at, step.place)
+        for step in reader.steps(settled.request_id)
+    ]
+    return steps + _afterwards(reader, settled)
+
+
+def _afterwards(reader: Reader, settled: SettledMigration) -> list[Step]:
+    """What follows the RESULT: the opening or the draw, and the claims."""
+    steps, request_id = [], settled.request_id
     if opened := reader.opening(request_id):
         opened_id = digest(reader.domain, opened.asset)
-        at = opened.asset.signed_at
-        steps.append(Step("CANARY_OPENED", opened_id, request.home, at, opened.place))
+        at = opened.asset.signed_at if opened.signature else None
+        steps.append(Step("CANARY_OPENED", opened_id, settled.request.home, at, opened.place))
     for claim in reader.claims_of(request_id):
         steps.append(Step("KUDOS", claim.kudos_id, claim.host, None, claim.place, claim))
     return steps
@@ -205,17 +195,20 @@ def _cumulative(rows: sqlite3.Cursor) -> list[tuple[int, int]]:
 def _decided(conn: sqlite3.Connection, kudos_id: Digest, state: int) -> Place | None:
     if state == schema.CLAIMED:
         return None
-    sql = f"SELECT {_place('d')} FROM decisions d{_at('d')} WHERE d.kudos_id = ?"
-    return _read_place(conn.execute(sql, (kudos_id,)).fetchone())
+    sql = f"SELECT {placed('d')} FROM decisions d{joined('d')} WHERE d.kudos_id = ?"
+    return read_place(conn.execute(sql, (kudos_id,)).fetchone())
 
 
-def _place(row: str) -> str:
+def placed(row: str) -> str:
+    """The columns of a row's place, for ``read_place``."""
     return _PLACE.format(row=row)
 
 
-def _at(row: str) -> str:
+def joined(row: str) -> str:
+    """The joins that ``placed`` needs."""
     return _AT.format(row=row)
 
 
-def _read_place(values: Sequence[Any]) -> Place:
+def read_place(values: Sequence[Any]) -> Place:
+    """Where a row came from."""
     return Place(*(*values[:4], bool(values[4])))

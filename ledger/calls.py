@@ -9,35 +9,13 @@ against the block of its choice::
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ledger.abi import decode_result, encode, encode_creation
-from ledger.assets import Request
+from ledger.abi import decode_result, encode
 from ledger.types import Address, Digest, address_from_hex
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryClaim:
-    """A claim for K3, field by field the interface's ``CanaryClaim``."""
-
-    request: Request
-    seal: Digest
-    result_signed_at: int
-    root: Digest
-    index: int
-    path: tuple[Digest, ...]
-    task_digest: Digest
-    family: Digest
-    parameters: Digest
-    salt: Digest
-    opened_at: int
-    opening_signature: bytes
-    result_digest: Digest
-    seal_salt: Digest
-    host_signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +30,14 @@ class BatchVote:
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryVote:
-    """A validator's word on one K3 claim."""
+class StepVote:
+    """A validator's word on the claim of a migration that came the strict way; ``id`` is its
+    RESULT's or REJECTED's."""
 
-    kudos_id: Digest
+    home: Address
+    host: Address
+    seq: int
+    id: Digest
     reason: int
 
 
@@ -81,21 +63,13 @@ class BatchState:
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryState:
-    """How a K3 claim stands: 0 unknown, 1 claimed, 2 verified, 3 refused."""
-
-    state: int
-    host: Address
-    claimed_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Ballot:
-    """What a validator said of a batch."""
+    """What a validator said of a batch; ``excluded`` are the records that it is a party to."""
 
     voted: bool
     approve: int
     refuse: int
+    excluded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +88,14 @@ def settle(host: Address, batch: bytes, host_signature: bytes = b"") -> bytes:
     return encode("settle", host, batch, host_signature)
 
 
-def claim_canaries(claims: Sequence[CanaryClaim]) -> bytes:
-    """Calldata that claims K3 for opened canaries."""
-    return encode("claimCanaries", [astuple(claim) for claim in claims])
-
-
-def vote(batch_votes: Sequence[BatchVote], canary_votes: Sequence[CanaryVote]) -> bytes:
-    """Calldata of a validator's votes."""
+def vote(batch_votes: Sequence[BatchVote], step_votes: Sequence[StepVote]) -> bytes:
+    """Calldata of a validator's votes on the claims that the ledger keeps itself."""
     batches = [
         (ballot.host, ballot.root, ballot.approve, ballot.refuse, _pairs(ballot.reasons))
         for ballot in batch_votes
     ]
-    return encode("vote", batches, [astuple(ballot) for ballot in canary_votes])
-
-
-def constructor(
-    validators: Sequence[Address], threshold: int, epoch_seconds: int, k1_per_host_and_epoch: int
-) -> bytes:
-    """Creation code with its arguments, the data of the deploying transaction."""
-    return encode_creation(list(validators), threshold, epoch_seconds, k1_per_host_and_epoch)
+    steps = [((vote.home, vote.host, vote.seq), vote.id, vote.reason) for vote in step_votes]
+    return encode("vote", batches, steps)
 
 
 # -- views -------------------------------------------------------------------------------------
@@ -144,14 +107,6 @@ def kudos(node: Address) -> View[Totals]:
 
 def batch(host: Address, root: Digest) -> View[BatchState]:
     return View(encode("batch", host, root), lambda raw: BatchState(*decode_result("batch", raw)))
-
-
-def canary(kudos_id: Digest) -> View[CanaryState]:
-    def read(raw: bytes) -> CanaryState:
-        state, host, claimed_at = decode_result("canary", raw)
-        return CanaryState(state, address_from_hex(host), claimed_at)
-
-    return View(encode("canary", kudos_id), read)
 
 
 def ballot(host: Address, root: Digest, validator: Address) -> View[Ballot]:
@@ -185,6 +140,20 @@ def validators() -> View[tuple[Address, ...]]:
         return tuple(address_from_hex(text) for text in decode_result("validators", raw)[0])
 
     return View(encode("validators"), read)
+
+
+def seats() -> View[tuple[Address, ...]]:
+    """The validators by seat number; zero where a seat is empty."""
+
+    def read(raw: bytes) -> tuple[Address, ...]:
+        return tuple(address_from_hex(text) for text in decode_result("seats", raw)[0])
+
+    return View(encode("seats"), read)
+
+
+def set_version() -> View[int]:
+    """How many sets of validators there have been, the present one included."""
+    return _scalar("setVersion")
 
 
 def threshold() -> View[int]:

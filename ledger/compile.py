@@ -18,25 +18,27 @@ from typing import Any
 import solcx
 from solcx.exceptions import SolcError
 
-from ledger.compile_layout import OUTPUT, layout_text
+from ledger.abi import LEDGER
+from ledger.compile_layout import AST, STORAGE, layout_text
 from ledger.errors import KudosError, SetupError, UsageError
 
-CONTRACT = "KudosLedger"
 SETTINGS: Mapping[str, Any] = {
     "viaIR": True,
-    "optimizer": {"enabled": True, "runs": 1_000_000},
+    "optimizer": {"enabled": True, "runs": 200},
     "evmVersion": "prague",
     # The hash of the metadata would change with every comment; without it the bytecode depends on
     # the code alone.
     "metadata": {"bytecodeHash": "none"},
     "outputSelection": {
         "*": {
+            "": [AST],
             "*": [
                 "abi",
                 "evm.bytecode.object",
                 "evm.deployedBytecode.object",
                 "evm.deployedBytecode.immutableReferences",
-            ]
+                STORAGE,
+            ],
         }
     },
 }
@@ -62,16 +64,14 @@ def read_sources(root: Path) -> dict[str, str]:
     return found
 
 
-def compile_sources(
-    sources: Mapping[str, str], compiler: Path, output: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def compile_sources(sources: Mapping[str, str], compiler: Path) -> dict[str, Any]:
     """The compiler's answer; a warning is an error, as it would never be read otherwise."""
     if not compiler.is_file():
         raise SetupError(f"The compiler {compiler} is missing.", hint="Run `make setup`.")
     request = {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sources.items()},
-        "settings": dict(SETTINGS) | ({"outputSelection": output} if output else {}),
+        "settings": dict(SETTINGS),
     }
     try:
         answer = solcx.compile_standard(request, solc_binary=compiler)
@@ -98,39 +98,51 @@ def digest_sources(sources: Mapping[str, str]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def find_contract(answer: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The one contract called ``name``, wherever its file is."""
-    found = [file[name] for file in answer["contracts"].values() if name in file]
-    if len(found) != 1:
-        raise ContractError(
-            f"{len(found)} contracts are called {name}; there must be exactly one.",
-            hint="Look below contracts/.",
-        )
-    return dict(found[0])
+def deployable(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Contract by name: each that has code, and a file of its name. Libraries are inside those."""
+    found: dict[str, dict[str, Any]] = {}
+    for path, contracts in answer["contracts"].items():
+        name = Path(path).stem
+        if Path(path).parent.name == "libraries" or name not in contracts:
+            continue
+        if not contracts[name]["evm"]["bytecode"]["object"]:
+            continue
+        if name in found:
+            raise ContractError(
+                f"Two contracts are called {name}.", hint="Give one of them another name."
+            )
+        found[name] = dict(contracts[name])
+    return found
 
 
-def build_artifact(root: Path, compiler: Path, name: str) -> str:
+def artifact_of(name: str, contract: Mapping[str, Any], made: Mapping[str, Any]) -> str:
     """The artifact of one contract as JSON text, the same on every machine."""
-    sources = read_sources(root)
-    contract = find_contract(compile_sources(sources, compiler), name)
     deployed = contract["evm"]["deployedBytecode"]
-    settings = {key: value for key, value in SETTINGS.items() if key != "outputSelection"}
     artifact = {
         "abi": contract["abi"],
         "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
-        "compiler": {"settings": settings, "version": compiler_version(compiler)},
         "contractName": name,
         "deployedBytecode": "0x" + deployed["object"],
         "immutableReferences": deployed.get("immutableReferences", {}),
-        "sources_digest": digest_sources(sources),
+        **made,
     }
     return json.dumps(artifact, indent=1, sort_keys=True) + "\n"
 
 
-def build_layout(root: Path, compiler: Path, name: str) -> str:
-    """Where the contract keeps its variables, as JSON text."""
-    answer = compile_sources(read_sources(root), compiler, OUTPUT)
-    return layout_text(answer, find_contract(answer, name))
+def build_artifacts(root: Path, compiler: Path) -> dict[str, str]:
+    """Every contract's artifact by file name, and the ledger's layout: one run of the compiler."""
+    sources = read_sources(root)
+    answer = compile_sources(sources, compiler)
+    contracts = deployable(answer)
+    settings = {key: value for key, value in SETTINGS.items() if key != "outputSelection"}
+    made = {
+        "compiler": {"settings": settings, "version": compiler_version(compiler)},
+        "sources_digest": digest_sources(sources),
+    }
+    built = {f"{name}.json": artifact_of(name, found, made) for name, found in contracts.items()}
+    if LEDGER in contracts:
+        built["layout.json"] = layout_text(answer, contracts[LEDGER])
+    return built
 
 
 def compiler_version(compiler: Path) -> str:
@@ -139,25 +151,22 @@ def compiler_version(compiler: Path) -> str:
     return str(version)
 
 
-def build(root: Path, name: str = CONTRACT) -> dict[str, str]:
+def build(root: Path) -> dict[str, str]:
     """What ``ledger/artifacts`` has to hold: file name to text."""
-    compiler = root / "tools" / "solc"
-    built = {
-        f"{name}.json": build_artifact(root, compiler, name),
-        "layout.json": build_layout(root, compiler, name),
-    }
+    built = build_artifacts(root, root / "tools" / "solc")
     for path in sorted((root / "contracts" / "types").glob("*.json")):
         built[path.name] = path.read_text("utf-8")
     return built
 
 
 def stale(built: Mapping[str, str], artifacts: Path) -> list[str]:
-    """Names of the files that are missing or differ."""
-    return [
+    """Names of the files that are missing, differ, or belong to no contract any more."""
+    differing = [
         name
         for name, text in built.items()
         if not (artifacts / name).is_file() or (artifacts / name).read_text("utf-8") != text
     ]
+    return differing + sorted(p.name for p in artifacts.glob("*.json") if p.name not in built)
 
 
 def write(built: Mapping[str, str], artifacts: Path) -> list[str]:
@@ -165,7 +174,10 @@ def write(built: Mapping[str, str], artifacts: Path) -> list[str]:
     changed = stale(built, artifacts)
     artifacts.mkdir(parents=True, exist_ok=True)
     for name in changed:
-        (artifacts / name).write_text(built[name], "utf-8")
+        if name in built:
+            (artifacts / name).write_text(built[name], "utf-8")
+        else:
+            (artifacts / name).unlink()
     return changed
 
 

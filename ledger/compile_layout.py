@@ -10,13 +10,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-OUTPUT: Mapping[str, Any] = {"*": {"": ["ast"], "*": ["storageLayout"]}}
+AST, STORAGE = "ast", "storageLayout"
+"""What the compiler has to be asked for."""
 
 
 def layout_text(answer: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
     """The layout as JSON text: slots of storage variables, numbers of immutables, by name."""
     storage = {item["label"]: int(item["slot"]) for item in contract["storageLayout"]["storage"]}
-    layout = {"immutables": dict(sorted(_immutables(answer))), "storage": storage}
+    # Other contracts have immutables of the same names; the numbers tell whose they are.
+    own = contract["evm"]["deployedBytecode"].get("immutableReferences", {})
+    immutables = {name: number for name, number in sorted(_immutables(answer)) if number in own}
+    layout = {"immutables": immutables, "storage": storage}
     return json.dumps(layout, indent=1, sort_keys=True) + "\n"
 
 

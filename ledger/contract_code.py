@@ -1,4 +1,4 @@
-"""The contract's runtime code: whether it is the packaged one, and the constants in it. Pure."""
+"""The contracts' runtime code: whether it is the packaged one, and the constants in it. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ledger.abi import artifact
+from ledger.abi import LEDGER, artifact
 
 Places = list[dict[str, int]]
 
 
-def is_our_code(code: bytes) -> bool:
+def is_our_code(code: bytes, contract: str = LEDGER) -> bool:
     """Whether this is the packaged contract, whatever its immutables were set to."""
-    packaged = bytes.fromhex(artifact()["deployedBytecode"].removeprefix("0x"))
-    return len(code) == len(packaged) and _masked(code) == _masked(packaged)
+    packaged = bytes.fromhex(artifact(contract)["deployedBytecode"].removeprefix("0x"))
+    return len(code) == len(packaged) and _masked(code, contract) == _masked(packaged, contract)
 
 
 def immutable(code: bytes, name: str) -> int:
@@ -38,9 +38,9 @@ def layout() -> dict[str, Any]:
     return parsed
 
 
-def _masked(code: bytes) -> bytes:
+def _masked(code: bytes, contract: str) -> bytes:
     masked = bytearray(code)
-    for places in artifact()["immutableReferences"].values():
+    for places in artifact(contract)["immutableReferences"].values():
         for place in places:
             start, length = place["start"], place["length"]
             masked[start : start + length] = bytes(length)

@@ -1,27 +1,27 @@
-"""Which ledger it is: one contract on one chain, with the constants it was created with."""
+"""Which ledger it is: its contracts on one chain, with the constants they were created with."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from eth_hash.auto import keccak
-
-from ledger import calls, create2
+from ledger.abi import BEACON, CLAIMS, LEDGER, QUEUE, decode_result, encode
 from ledger.contract_code import is_our_code
+from ledger.creation import (
+    PARTS,
+    Constants,
+    code_hash,
+    part_addresses,
+)
 from ledger.eip712 import Domain
 from ledger.errors import ChainError, CorruptData, UsageError
-from ledger.keys import Key
-from ledger.ports import Clock
-from ledger.rpc import Rpc
-from ledger.sender import Sender
 from ledger.types import Address, BlockNumber, Digest, address_from_hex, hex_of
 
-FORMAT = 1
+FORMAT = 2
 Finality = Literal["depth", "chain"]
 
 
@@ -39,6 +39,8 @@ class CodeSource(Protocol):
 class Deployment:
     """A deployed ledger.
 
+    ``validators`` and ``threshold`` are those it began with; the validators may have changed both
+    since. ``code_hashes`` are those of all contracts, in the order of ``creation.PARTS``.
     ``finality`` "chain" trusts the chain's own finalized block; "depth" counts ``finality_depth``
     blocks, for chains that have none.
     """
@@ -46,11 +48,10 @@ class Deployment:
     chain_id: int
     contract: Address
     deployed_block: BlockNumber
-    code_hash: Digest
+    code_hashes: tuple[Digest, ...]
     validators: tuple[Address, ...]
     threshold: int
-    epoch_seconds: int
-    k1_per_host_and_epoch: int
+    constants: Constants
     finality_depth: int
     finality: Finality = "depth"
 
@@ -58,6 +59,26 @@ class Deployment:
     def domain(self) -> Domain:
         """Where signatures for this ledger are valid."""
         return Domain(self.chain_id, self.contract)
+
+    @property
+    def epoch_seconds(self) -> int:
+        return self.constants.epoch_seconds
+
+    @property
+    def round_seconds(self) -> int:
+        return self.constants.round_seconds
+
+    @property
+    def draw_rate(self) -> int:
+        return self.constants.draw_rate
+
+    @property
+    def period_seconds(self) -> int:
+        return self.constants.beacon_period_seconds
+
+    @property
+    def k1_per_host_and_epoch(self) -> int:
+        return self.constants.k1_per_host_and_epoch
 
     def save(self, path: Path) -> None:
         """Writes the file whole or not at all."""
@@ -97,26 +118,50 @@ class Deployment:
                 f"{rpc.name} is chain {found}; the ledger is on chain {self.chain_id}.",
                 hint="Name the right endpoint with --rpc, or the right deployment file.",
             )
-        code = rpc.code(self.contract)
-        if not code:
-            raise _foreign(self.contract, "holds no contract")
-        if not is_our_code(code):
-            raise _foreign(self.contract, "holds another contract than this version of Kudos")
-        if keccak(code) != self.code_hash:
-            raise _foreign(self.contract, "holds a ledger of other constants than the file says")
+        for (part, address), expected in zip(
+            part_addresses(self.contract).items(), self.code_hashes, strict=True
+        ):
+            self._verify_code(rpc, part, address, expected)
         self._verify_constants(rpc)
+        self._verify_set(rpc)
+
+    def _verify_code(self, rpc: CodeSource, part: str, address: Address, expected: Digest) -> None:
+        code = rpc.code(address)
+        if not code:
+            raise _foreign(address, f"holds no contract; it should be {part}")
+        if not is_our_code(code, part):
+            raise _foreign(address, f"holds another contract than the {part} of this version")
+        if code_hash(code) != expected:
+            raise _foreign(address, f"holds a {part} of other constants than the file says")
 
     def _verify_constants(self, rpc: CodeSource) -> None:
-        """The validator list is in storage, which the hash of the code does not cover."""
-        views: tuple[tuple[str, calls.View[Any], object], ...] = (
-            ("validators", calls.validators(), self.validators),
-            ("threshold", calls.threshold(), self.threshold),
-            ("epoch length", calls.epoch_seconds(), self.epoch_seconds),
-            ("K1 cap", calls.k1_per_host_and_epoch(), self.k1_per_host_and_epoch),
+        """The hashes of the code cover its constants; this holds the file's words to them."""
+        constants, addresses = self.constants, part_addresses(self.contract)
+        expected = (
+            (LEDGER, "epochSeconds", constants.epoch_seconds),
+            (LEDGER, "k1PerHostAndEpoch", constants.k1_per_host_and_epoch),
+            (LEDGER, "k2PerPairAndEpoch", constants.k2_per_pair_and_epoch),
+            (LEDGER, "predecessor", hex_of(constants.predecessor)),
+            (QUEUE, "delay", constants.queue_delay_seconds),
+            (CLAIMS, "commitSeconds", constants.round_seconds),
+            (CLAIMS, "drawRate", constants.draw_rate),
+            (BEACON, "periodSeconds", constants.beacon_period_seconds),
+            (BEACON, "revealSeconds", constants.beacon_reveal_seconds),
         )
-        for name, view, expected in views:
-            if view.decode(rpc.call(self.contract, view.data)) != expected:
-                raise _foreign(self.contract, f"has another {name} than the file says")
+        for part, name, value in expected:
+            if _ask(rpc, addresses[part], part, name) != (value,):
+                raise _foreign(addresses[part], f"has another {name} than the file says")
+
+    def _verify_set(self, rpc: CodeSource) -> None:
+        """The set is in storage. Once the validators have changed it the file says no more of it
+        than how it began."""
+        if _ask(rpc, self.contract, LEDGER, "setVersion") != (1,):
+            return
+        (listed,) = _ask(rpc, self.contract, LEDGER, "validators")
+        if tuple(address_from_hex(text) for text in listed) != self.validators:
+            raise _foreign(self.contract, "has another validators list than the file says")
+        if _ask(rpc, self.contract, LEDGER, "threshold") != (self.threshold,):
+            raise _foreign(self.contract, "has another threshold than the file says")
 
     def _as_json(self) -> dict[str, Any]:
         return {
@@ -124,104 +169,37 @@ class Deployment:
             "chain_id": self.chain_id,
             "contract": hex_of(self.contract),
             "deployed_block": self.deployed_block,
-            "code_hash": hex_of(self.code_hash),
+            "code_hashes": [hex_of(found) for found in self.code_hashes],
             "validators": [hex_of(validator) for validator in self.validators],
             "threshold": self.threshold,
-            "epoch_seconds": self.epoch_seconds,
-            "k1_per_host_and_epoch": self.k1_per_host_and_epoch,
+            "constants": self.constants.as_json(),
             "finality_depth": self.finality_depth,
             "finality": self.finality,
         }
 
     @classmethod
     def _from_json(cls, fields: Mapping[str, Any]) -> Deployment:
-        code_hash = bytes.fromhex(fields["code_hash"].removeprefix("0x"))
-        if len(code_hash) != 32:
-            raise ValueError("code_hash has not 32 bytes")
+        hashes = tuple(
+            Digest(bytes.fromhex(text.removeprefix("0x"))) for text in fields["code_hashes"]
+        )
+        if [len(found) for found in hashes] != [32] * len(PARTS):
+            raise ValueError(f"code_hashes are not {len(PARTS)} times 32 bytes")
         return cls(
             chain_id=_natural(fields, "chain_id"),
             contract=address_from_hex(fields["contract"]),
             deployed_block=BlockNumber(_natural(fields, "deployed_block")),
-            code_hash=Digest(code_hash),
+            code_hashes=hashes,
             validators=tuple(address_from_hex(text) for text in fields["validators"]),
             threshold=_natural(fields, "threshold"),
-            epoch_seconds=_natural(fields, "epoch_seconds"),
-            k1_per_host_and_epoch=_natural(fields, "k1_per_host_and_epoch"),
+            constants=Constants.from_json(fields["constants"]),
             finality_depth=_natural(fields, "finality_depth"),
             finality=_finality(fields["finality"]),
         )
 
 
-def deploy(
-    rpc: Rpc,
-    key: Key,
-    clock: Clock,
-    *,
-    validators: Sequence[Address],
-    threshold: int,
-    epoch_seconds: int = 86_400,
-    k1_per_host_and_epoch: int = 100,
-    finality_depth: int = 12,
-    finality: Finality = "depth",
-    salt: Digest | None = None,
-) -> Deployment:
-    """Creates the contract and waits for its block; Reverted when it refuses its values.
-
-    With a ``salt`` its address depends on that and on the values alone, on every chain; without one
-    it depends on the key and on how many transactions that has sent.
-    """
-    chain_id = rpc.chain_id()
-    creation = calls.constructor(validators, threshold, epoch_seconds, k1_per_host_and_epoch)
-    sender = Sender(rpc, key, chain_id, clock)
-    if salt is None:
-        contract, block = _create(sender, creation)
-    else:
-        contract, block = _create2(sender, clock, creation, salt)
-    deployment = Deployment(
-        chain_id=chain_id,
-        contract=contract,
-        deployed_block=block,
-        code_hash=Digest(keccak(rpc.code(contract))),
-        validators=tuple(validators),
-        threshold=threshold,
-        epoch_seconds=epoch_seconds,
-        k1_per_host_and_epoch=k1_per_host_and_epoch,
-        finality_depth=finality_depth,
-        finality=finality,
-    )
-    deployment.verify(rpc)
-    return deployment
-
-
-def _create(sender: Sender, creation: bytes) -> tuple[Address, BlockNumber]:
-    receipt = sender.send(None, creation)
-    if receipt.contract is None:
-        raise ChainError(
-            "The chain mined the deployment and named no contract.",
-            hint="Do not trust this endpoint with the ledger; use another one.",
-        )
-    return receipt.contract, receipt.block_number
-
-
-def _create2(
-    sender: Sender, clock: Clock, creation: bytes, salt: Digest
-) -> tuple[Address, BlockNumber]:
-    contract = create2.predict(creation, salt)
-    if sender.rpc.code(contract):
-        raise ChainError(
-            f"This very ledger exists at {hex_of(contract)} already.",
-            hint="Use its deployment file, or another salt.",
-        )
-    # The proxy keeps the contract's refusal to itself; asked without it, the contract says why.
-    sender.rpc.estimate_gas(None, creation, sender=sender.address)
-    create2.ensure_proxy(sender, clock)
-    receipt = sender.send(create2.PROXY, salt + creation)
-    if not sender.rpc.code(contract):
-        raise ChainError(
-            f"The deployment was mined, and there is no contract at {hex_of(contract)}.",
-            hint="Do not trust this endpoint with the ledger; use another one.",
-        )
-    return contract, receipt.block_number
+def _ask(rpc: CodeSource, address: Address, part: str, name: str) -> tuple[Any, ...]:
+    answer = rpc.call(address, encode(name, contract=part))
+    return decode_result(name, answer, contract=part)
 
 
 def _natural(fields: Mapping[str, Any], name: str) -> int:

@@ -1,6 +1,6 @@
 """EIP-712 hashing of the assets. Types come from the one file that Solidity is tested against too.
 
-Every field is a static type of one word, so encodeData is a plain concatenation of words.
+Every field is one word of encodeData: static types as they are, bytes and lists by their hash.
 Signing is values in, values out; keys live in ``ledger.keys``.
 """
 
@@ -81,9 +81,13 @@ def _separator(chain_id: int, contract: Address) -> Digest:
 
 
 def _word(kind: str, value: Any) -> bytes:
-    """One ABI word; ValueError or OverflowError when the value does not fit its type."""
-    if kind.startswith("uint"):
-        bits = int(kind[4:])
+    """One word of encodeData; ValueError or OverflowError when the value does not fit its type."""
+    if kind.endswith("[]"):
+        return keccak(b"".join(_word(kind[:-2], item) for item in value))
+    if kind == "bytes":
+        return keccak(value)
+    if kind == "bool" or kind.startswith("uint"):
+        bits = 1 if kind == "bool" else int(kind[4:])
         if value >> bits:
             raise OverflowError(f"{value} does not fit {kind}")
         return int(value).to_bytes(32, "big")

@@ -1,20 +1,36 @@
-"""The contract's events: raw logs in, typed events out. An unknown topic raises; nothing is dropped
+"""The contracts' events: raw logs in, typed events out. An unknown topic raises; nothing is dropped
 silently.
 
-The signatures below are those of ``IKudosLedger``; a test compares them with the compiled ABI.
+One table holds every event's declaration, by the contract that emits it; a test compares it with
+the compiled ABIs. A field's Python value follows from its Solidity type, and the few that mean more
+than their type have a reading of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
+from ledger import event_types as types
+from ledger.assets import Request
 from ledger.errors import ChainError
-from ledger.types import ZERO_ADDRESS, Address, BlockHash, BlockNumber, Digest, TxHash
+from ledger.event_types import Event
+from ledger.types import (
+    ZERO_ADDRESS,
+    Address,
+    BlockHash,
+    BlockNumber,
+    Digest,
+    TxHash,
+    address_from_hex,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,118 +46,81 @@ class RawLog:
     log_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSettled:
-    host: Address
-    root: Digest
-    claims: int
-    skipped: tuple[tuple[int, int], ...]
-    """(index, reason code) of every record that changed nothing."""
-    batch: bytes
+_REQUEST = "(address,address,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint32,uint64,uint64)"
+CONTENT = "(uint8,uint64,address[16],uint256,bytes32,address)"
 
-
-@dataclass(frozen=True, slots=True)
-class BatchVoted:
-    validator: Address
-    host: Address
-    root: Digest
-    approve: int
-    refuse: int
-    reasons: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchDecided:
-    host: Address
-    root: Digest
-    verified: int
-    refused: int
-
-
-@dataclass(frozen=True, slots=True)
-class MarkOpened:
-    """The event CanaryOpened; named apart from the asset that it carries."""
-
-    request_id: Digest
-    home: Address
-    result_id: Digest
-    task_digest: Digest
-    family: Digest
-    parameters: Digest
-    salt: Digest
-    signed_at: int
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryClaimed:
-    kudos_id: Digest
-    host: Address
-    request_id: Digest
-    result_digest: Digest
-    seal_salt: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class CanarySkipped:
-    index: int
-    reason: int
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryVoted:
-    validator: Address
-    kudos_id: Digest
-    reason: int
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryDecided:
-    kudos_id: Digest
-    host: Address
-    verified: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KudosMinted:
-    """The event TransferSingle; named for the one thing that it can mean here."""
-
-    operator: Address
-    host: Address
-    level: int
-    count: int
-
-
-Event = (
-    BatchSettled
-    | BatchVoted
-    | BatchDecided
-    | MarkOpened
-    | CanaryClaimed
-    | CanarySkipped
-    | CanaryVoted
-    | CanaryDecided
-    | KudosMinted
-)
-
-SIGNATURES = {
-    "BatchSettled": "BatchSettled(address,bytes32,uint128,bytes,bytes)",
-    "BatchVoted": "BatchVoted(address,address,bytes32,uint128,uint128,bytes)",
-    "BatchDecided": "BatchDecided(address,bytes32,uint128,uint128)",
-    "CanaryOpened": (
-        "CanaryOpened(bytes32,address,bytes32,bytes32,bytes32,bytes32,bytes32,uint64,bytes)"
-    ),
-    "CanaryClaimed": "CanaryClaimed(bytes32,address,bytes32,bytes32,bytes32)",
-    "CanarySkipped": "CanarySkipped(uint256,uint8)",
-    "CanaryVoted": "CanaryVoted(address,bytes32,uint8)",
-    "CanaryDecided": "CanaryDecided(bytes32,address,bool)",
-    "TransferSingle": "TransferSingle(address,address,address,uint256,uint256)",
+DECLARED: Mapping[str, Mapping[type[Any], str]] = {
+    "ledger": {
+        types.BatchSettled: "BatchSettled(address*,bytes32*,uint128,bytes,bytes)",
+        types.ValidatorExcluded: "ValidatorExcluded(address*,bytes32*,address*,uint128)",
+        types.BatchVoted: "BatchVoted(address*,address*,bytes32*,uint128,uint128,bytes)",
+        types.BatchDecided: "BatchDecided(address*,bytes32*,uint128,uint128)",
+        types.Requested: f"Requested(bytes32*,{_REQUEST})",
+        types.Accepted: "Accepted(bytes32*,uint64)",
+        types.Rejected: "Rejected(bytes32*,uint8,uint64,bool)",
+        types.Confirmed: "Confirmed(bytes32*,uint64)",
+        types.Resulted: "Resulted(bytes32*,bytes32,uint64,bool)",
+        types.Signed: "Signed(bytes32*,bytes)",
+        types.StepVoted: "StepVoted(address*,bytes32*,uint8,uint8)",
+        types.StepDecided: "StepDecided(address*,address*,uint32,uint8)",
+        types.KudosMinted: "TransferSingle(address*,address*,address*,uint256,uint256)",
+        types.ValidatorSetChanged: "ValidatorSetChanged(uint256*,address[16],uint256)",
+        types.LedgerClosed: "LedgerClosed(uint64)",
+        types.Carried: "Carried(address*)",
+        types.SatelliteBuilt: "SatelliteBuilt(uint256*,address)",
+    },
+    "claims": {
+        types.CanariesClaimed: "CanariesClaimed(address*,bytes)",
+        types.ClaimSkipped: "ClaimSkipped(address*,uint256,uint8)",
+        types.ClaimedAgain: "ClaimedAgain(bytes32*,address*,bytes32*,uint8)",
+        types.Receipted: "Receipted(bytes32*,address*,bytes32*,uint64,bytes)",
+        types.FamilyRegistered: "FamilyRegistered(uint8*,bytes32*,address)",
+        types.VotesCommitted: "VotesCommitted(address*,uint64*,bytes32)",
+        types.VotesRevealed: "VotesRevealed(address*,uint64*)",
+        types.ClaimVoted: "ClaimVoted(address*,bytes32*,uint8)",
+        types.VoteSkipped: "VoteSkipped(address*,bytes32*,uint8)",
+        types.ClaimDecided: "ClaimDecided(bytes32*,address*,uint8,uint8)",
+        types.PuzzleAsked: "PuzzleAsked(address*,uint32,uint8,uint256)",
+        types.PuzzleSolved: "PuzzleSolved(address*,uint32,bytes32,bytes32)",
+    },
+    "queue": {
+        types.Proposed: f"Proposed(uint256*,bytes32*,address*,{CONTENT})",
+        types.ProposalVoted: "ProposalVoted(uint256*,address*,bool)",
+        types.ProposalApproved: "ProposalApproved(uint256*,uint64)",
+        types.ProposalWithdrawn: "ProposalWithdrawn(uint256*)",
+        types.ProposalExecuted: "ProposalExecuted(uint256*)",
+    },
+    "beacon": {
+        types.SecretCommitted: "SecretCommitted(uint64*,address*,bytes32)",
+        types.SecretRevealed: "SecretRevealed(uint64*,address*,bytes32)",
+        types.BlockNamed: "BlockNamed(uint64*,uint256)",
+        types.BeaconKnown: "BeaconKnown(uint64*,bytes32,uint256)",
+        types.NoBeacon: "NoBeacon(uint64*,uint256,uint256)",
+    },
 }
+"""Every event of every contract; a star marks an indexed parameter."""
+
+
+def canonical(declaration: str) -> str:
+    """The signature that an event's topic is the hash of."""
+    return declaration.replace("*", "")
+
+
+SIGNATURES: Mapping[str, str] = {
+    canonical(text).partition("(")[0]: canonical(text)
+    for table in DECLARED.values()
+    for text in table.values()
+}
+"""By the event's name in Solidity."""
+
+EMITTER: Mapping[type[Any], str] = {
+    event: contract for contract, table in DECLARED.items() for event in table
+}
+"""Which contract emits an event."""
 
 
 def decode(log: RawLog) -> Event:
-    """The typed event of a log of our contract; ChainError when it is none of them or does not
-    decode."""
+    """The typed event of a log of ours; ChainError when it is none of them or does not decode."""
     try:
         decoder = _DECODERS[log.topics[0]]
     except (KeyError, IndexError):
@@ -158,87 +137,88 @@ def decode(log: RawLog) -> Event:
         ) from error
 
 
-def _address(topic: bytes) -> Address:
-    return Address(topic[12:])
-
-
-def _pairs(raw: bytes) -> tuple[tuple[int, int], ...]:
+def _pairs(raw: bytes) -> types.Pairs:
     if len(raw) % 2:
         raise ValueError("an odd number of bytes is no list of (index, reason) pairs")
     return tuple(zip(raw[::2], raw[1::2], strict=True))
 
 
-def _batch_settled(log: RawLog) -> BatchSettled:
-    claims, skipped, batch = abi_decode(["uint128", "bytes", "bytes"], log.data)
-    return BatchSettled(_address(log.topics[1]), log.topics[2], claims, _pairs(skipped), batch)
+def _addresses(found: tuple[str, ...]) -> tuple[Address, ...]:
+    return tuple(map(address_from_hex, found))
 
 
-def _batch_voted(log: RawLog) -> BatchVoted:
-    approve, refuse, reasons = abi_decode(["uint128", "uint128", "bytes"], log.data)
-    validator, host = _address(log.topics[1]), _address(log.topics[2])
-    return BatchVoted(validator, host, log.topics[3], approve, refuse, _pairs(reasons))
+def _request(found: tuple[Any, ...]) -> Request:
+    home, host, *rest = found
+    return Request(address_from_hex(home), address_from_hex(host), *rest)
 
 
-def _batch_decided(log: RawLog) -> BatchDecided:
-    verified, refused = abi_decode(["uint128", "uint128"], log.data)
-    return BatchDecided(_address(log.topics[1]), log.topics[2], verified, refused)
+def _content(found: tuple[Any, ...]) -> types.ProposalContent:
+    kind, version, seats, quorum, family, implementation = found
+    named = (Digest(family), address_from_hex(implementation))
+    return types.ProposalContent(kind, version, _addresses(seats), quorum, *named)
 
 
-def _mark_opened(log: RawLog) -> MarkOpened:
-    kinds = ["bytes32"] * 5 + ["uint64", "bytes"]
-    result_id, task, family, parameters, salt, signed_at, signature = abi_decode(kinds, log.data)
-    return MarkOpened(
-        log.topics[1],
-        _address(log.topics[2]),
-        Digest(result_id),
-        Digest(task),
-        Digest(family),
-        Digest(parameters),
-        Digest(salt),
-        signed_at,
-        signature,
-    )
-
-
-def _canary_claimed(log: RawLog) -> CanaryClaimed:
-    result_digest, seal_salt = abi_decode(["bytes32", "bytes32"], log.data)
-    host = _address(log.topics[2])
-    return CanaryClaimed(
-        log.topics[1], host, log.topics[3], Digest(result_digest), Digest(seal_salt)
-    )
-
-
-def _canary_skipped(log: RawLog) -> CanarySkipped:
-    index, reason = abi_decode(["uint256", "uint8"], log.data)
-    return CanarySkipped(index, reason)
-
-
-def _canary_voted(log: RawLog) -> CanaryVoted:
-    (reason,) = abi_decode(["uint8"], log.data)
-    return CanaryVoted(_address(log.topics[1]), log.topics[2], reason)
-
-
-def _canary_decided(log: RawLog) -> CanaryDecided:
-    (verified,) = abi_decode(["bool"], log.data)
-    return CanaryDecided(log.topics[1], _address(log.topics[2]), verified)
-
-
-def _kudos_minted(log: RawLog) -> KudosMinted:
-    level, count = abi_decode(["uint256", "uint256"], log.data)
-    operator, source, host = (_address(topic) for topic in log.topics[1:4])
-    if source != ZERO_ADDRESS:
-        raise ValueError("tokens were moved, and this contract only mints them")
-    return KudosMinted(operator, host, level, count)
-
-
-_DECODERS: dict[bytes, Callable[[RawLog], Event]] = {
-    keccak(SIGNATURES["BatchSettled"].encode()): _batch_settled,
-    keccak(SIGNATURES["BatchVoted"].encode()): _batch_voted,
-    keccak(SIGNATURES["BatchDecided"].encode()): _batch_decided,
-    keccak(SIGNATURES["CanaryOpened"].encode()): _mark_opened,
-    keccak(SIGNATURES["CanaryClaimed"].encode()): _canary_claimed,
-    keccak(SIGNATURES["CanarySkipped"].encode()): _canary_skipped,
-    keccak(SIGNATURES["CanaryVoted"].encode()): _canary_voted,
-    keccak(SIGNATURES["CanaryDecided"].encode()): _canary_decided,
-    keccak(SIGNATURES["TransferSingle"].encode()): _kudos_minted,
+_READINGS: Mapping[str, Callable[[Any], Any]] = {
+    "address": address_from_hex,
+    "bytes32": Digest,
+    "address[16]": _addresses,
+    _REQUEST: _request,
+    CONTENT: _content,
 }
+"""From what eth_abi gives to what the field holds; types not named here stay as they are."""
+
+_SPECIAL = {(types.BatchSettled, "skipped"): _pairs, (types.BatchVoted, "reasons"): _pairs}
+
+
+def _decoder(event: type[Any], declaration: str) -> Callable[[RawLog], Event]:
+    """How a log becomes this event, worked out once."""
+    parameters = re.findall(
+        r"(\([^()]*\)|[^,()*]+)(\*?)(?:,|$)", declaration.partition("(")[2][:-1]
+    )
+    names = list(event.__dataclass_fields__)
+    indexed = [kind for kind, star in parameters if star]
+    plain = [kind for kind, star in parameters if not star]
+    readings = [
+        _SPECIAL.get((event, name)) or _READINGS.get(kind)
+        for name, (kind, _) in zip(names, parameters, strict=True)
+    ]
+
+    def read(log: RawLog) -> Event:
+        if len(log.topics) != 1 + len(indexed):
+            raise ValueError(f"{len(log.topics)} topics, not {1 + len(indexed)}")
+        topics = iter(abi_decode(indexed, b"".join(log.topics[1:])))
+        values = iter(abi_decode(plain, log.data))
+        found = [next(topics if star else values) for _, star in parameters]
+        fields = [
+            value if reading is None else reading(value)
+            for reading, value in zip(readings, found, strict=True)
+        ]
+        return cast("Event", event(*fields))
+
+    return read
+
+
+def _kudos_minted(read: Callable[[RawLog], Event], log: RawLog) -> Event:
+    """TransferSingle has the token's source, too, which is nobody in a mint."""
+    if len(log.topics) != 4 or log.topics[2] != ZERO_ADDRESS.rjust(32, b"\0"):
+        raise ValueError("tokens were moved, and this contract only mints them")
+    return read(log)
+
+
+def _all_decoders() -> dict[bytes, Callable[[RawLog], Event]]:
+    found = {
+        keccak(canonical(text).encode()): _decoder(event, text)
+        for table in DECLARED.values()
+        for event, text in table.items()
+        if event is not types.KudosMinted
+    }
+
+    def minted(log: RawLog) -> Event:
+        level, count = abi_decode(["uint256", "uint256"], log.data)
+        operator, host = (Address(log.topics[place][12:]) for place in (1, 3))
+        return types.KudosMinted(operator, host, level, count)
+
+    return found | {keccak(SIGNATURES["TransferSingle"].encode()): partial(_kudos_minted, minted)}
+
+
+_DECODERS = _all_decoders()

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from ledger import facet_rollups
+from ledger import facet_rollups, facet_sums
 from ledger.eip712 import Domain
 from ledger.types import address_from_hex
 
 _KEY_TYPES = {"dimension": "INTEGER", "value": "ANY", "day": "INTEGER", "unit": "INTEGER"}
+_KEY_TYPES |= {"origin": "TEXT"}
 
 _ADDITIONS = (
     "ALTER TABLE kudos ADD COLUMN process_name BLOB",
     "ALTER TABLE openings ADD COLUMN host BLOB",
     "ALTER TABLE openings ADD COLUMN process_name BLOB",
     "ALTER TABLE openings ADD COLUMN opened_id BLOB",
+    *(f"ALTER TABLE steps ADD COLUMN {column} BLOB" for column in facet_rollups.STEP_PARTIES),
+    "ALTER TABLE steps ADD COLUMN rejection INTEGER",
     "CREATE INDEX blocks_by_time ON blocks (timestamp)",
     "CREATE INDEX migrations_by_name ON migrations (process_name, block, log_index)",
     *(
         f"CREATE INDEX {table}_of_{column} ON {table} ({column}, block, log_index)"
-        for table in ("kudos", "openings")
+        for table in ("kudos", "openings", "steps")
         for column in ("home", "host", "process_name")
     ),
     "CREATE INDEX migrations_rejected ON migrations (block, log_index) WHERE rejection IS NOT NULL",
@@ -29,6 +32,8 @@ _ADDITIONS = (
     "CREATE INDEX kudos_lacking ON kudos (state, block, log_index) WHERE state != 2",
     "CREATE INDEX kudos_lacking_of ON kudos (host, state, block, log_index) WHERE state != 2",
     "CREATE INDEX skipped_of ON skipped (host, block, log_index, item)",
+    "CREATE INDEX carried_of ON carried (host)",
+    "CREATE INDEX openings_solved ON openings (block) WHERE solution IS NOT NULL",
     "CREATE INDEX votes_of ON votes (validator, block, log_index)",
     # Eight bytes are enough to find a digest by, and a third of the room.
     *(
@@ -51,7 +56,7 @@ _ADDITIONS = (
 
 def add_facets(db: Database) -> None:
     """Version 2: roll-ups and indexes of the auditor's desk, built from the rows there are."""
-    for table, (keys, counts) in facet_rollups.TABLES.items():
+    for table, (keys, counts) in facet_sums.TABLES.items():
         columns = [f"{key} {_key_type(table, key)} NOT NULL" for key in keys]
         columns += [f"{count} INTEGER NOT NULL DEFAULT 0" for count in counts]
         db.execute(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from ledger.contracts import contracts_of
 from ledger.errors import ChainError
 from ledger.events import RawLog
 from ledger.ports import Clock
@@ -46,6 +47,7 @@ class Indexer:
         self._rpc = rpc
         self._store = store
         self._deployment = deployment
+        self._contracts = contracts_of(deployment.contract).all
         self._clock = clock
 
     def step(self, max_blocks: int = MAX_BLOCKS) -> Progress:
@@ -121,12 +123,12 @@ class Indexer:
         if cursor and cursor.number == number - 1 and header.parent != cursor.hash:
             self._fork_or_fraud(cursor)
             return None
-        logs = self._rpc.logs_of_block(self._deployment.contract, header.hash)
+        logs = self._rpc.logs_of_block(self._contracts, header.hash)
         self._store.add_block(header, self._checked(logs, header))
         return len(logs)
 
     def _index_range(self, start: BlockNumber, end: BlockNumber) -> int:
-        logs = self._rpc.logs(self._deployment.contract, start, end)
+        logs = self._rpc.logs(self._contracts, start, end)
         logs = sorted(logs, key=lambda log: (log.block_number, log.log_index))
         if logs and not start <= logs[0].block_number <= logs[-1].block_number <= end:
             raise _damaged(f"logs of blocks {start} to {end} were asked for, others came")
@@ -158,9 +160,9 @@ class Indexer:
             raise _damaged(f"block {cursor.number + 1} does not continue block {cursor.number}")
 
     def _checked(self, logs: Sequence[RawLog], header: ChainHeader) -> list[RawLog]:
-        """The logs in order, if all are our contract's and this block's, and none comes twice."""
+        """The logs in order, if all are our contracts' and this block's, and none comes twice."""
         for log in logs:
-            if log.address != self._deployment.contract:
+            if log.address not in self._contracts:
                 raise _damaged(f"block {header.number} came with a log of another contract")
             if (log.block_number, log.block_hash) != (header.number, header.hash):
                 raise _damaged(f"block {header.number} came with a log of another block")

@@ -23,7 +23,7 @@ from ledger import outbox_codec as codec
 from ledger.assets import Migration
 from ledger.eip712 import Domain, digest
 from ledger.errors import CorruptData, PeerError, SetupError
-from ledger.outbox_codec import OpenedCanary
+from ledger.outbox_codec import Canary
 from ledger.ports import Clock
 from ledger.types import Digest, TxHash, hex_of, short
 
@@ -110,8 +110,9 @@ class Outbox:
         packed = codec.pack_migration(self._domain, migration)
         return self._append(MIGRATION, digest(self._domain, migration.request), packed)
 
-    def append_canary(self, canary: OpenedCanary) -> bool:
-        """Queues a claim for K3 for good; False if it was queued before."""
+    def append_canary(self, canary: Canary) -> bool:
+        """Queues a claim for K3 for good; False if it was queued before: a RESULT that was both
+        planted and drawn earns one K3, by the claim that came first."""
         packed = codec.pack_canary(self._domain, canary)
         return self._append(CANARY, codec.kudos_id(self._domain, canary), packed)
 
@@ -130,7 +131,7 @@ class Outbox:
         """The signed copy; KeyError when it is not queued."""
         return codec.unpack_migration(self._domain, self._content(MIGRATION, request_id))
 
-    def canary(self, kudos_id: Digest) -> OpenedCanary:
+    def canary(self, kudos_id: Digest) -> Canary:
         """The signed copy; KeyError when it is not queued."""
         return codec.unpack_canary(self._domain, self._content(CANARY, kudos_id))
 
@@ -192,7 +193,7 @@ class Outbox:
                 "INSERT OR IGNORE INTO items (kind, key, content, added_at) VALUES (?, ?, ?, ?)",
                 (kind, key, content, self._clock.now()),
             ).rowcount
-        if not added and self._content(kind, key) != content:
+        if not added and kind == MIGRATION and self._content(kind, key) != content:
             raise PeerError(f"The {kind} {short(key)} is queued already, with another ending.")
         return bool(added)
 

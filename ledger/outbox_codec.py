@@ -1,14 +1,19 @@
 """How queued assets lie on disk: the packed record of the contract, and an opening behind it. Pure.
 
 migration = host:20 | a batch of one (``ledger.record``)
-canary    = taskDigest:32 | family:32 | parameters:32 | salt:32 | openedAt:8
-          | opening signature:64 | resultDigest:32 | sealSalt:32 | migration
+canary    = 1 | taskDigest:32 | family:32 | parameters:32 | salt:32 | openedAt:8
+          | opening signature:64 | resultDigest:32 | sealSalt:32 | isPuzzle:1 | solution:32
+          | migration                                                   opened by its home
+          | 2 | taskDigest:32 | markHash:32 | resultDigest:32 | sealSalt:32
+          | migration                                                   drawn by the beacon
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ledger.assets import (
     K3_CANARY,
@@ -20,9 +25,11 @@ from ledger.assets import (
 from ledger.eip712 import Domain, digest
 from ledger.errors import CorruptData, PeerError
 from ledger.record import decode_batch, encode_batch
-from ledger.types import Address, Digest, Signature
+from ledger.types import ZERO_DIGEST, Address, Digest, Signature
 
-_OPENING = struct.Struct(">32s32s32s32sQ64s32s32s")
+_OPENED, _DRAWN = 1, 2
+_OPENING = struct.Struct(">32s32s32s32sQ64s32s32s?32s")
+_DRAW = struct.Struct(">32s32s32s32s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,23 @@ class OpenedCanary:
     opening_signature: Signature
     result_digest: Digest
     seal_salt: Digest
+    solution: Digest | None = None
+    """Of a puzzle whose family the contract checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnCanary:
+    """A RESULT that the beacon has drawn, and how its request's commitment and its seal open; the
+    mark stays shut."""
+
+    migration: ConfirmedMigration
+    task_digest: Digest
+    mark_hash: Digest
+    result_digest: Digest
+    seal_salt: Digest
+
+
+Canary = OpenedCanary | DrawnCanary
 
 
 def pack_migration(domain: Domain, migration: Migration) -> bytes:
@@ -54,11 +78,14 @@ def unpack_migration(domain: Domain, raw: bytes) -> Migration:
     return migration
 
 
-def pack_canary(domain: Domain, canary: OpenedCanary) -> bytes:
+def pack_canary(domain: Domain, canary: Canary) -> bytes:
     """The bytes for the disk; PeerError when the opening is that of another migration."""
-    opened = canary.opened
     # First, as it refuses what has no digest.
     migration = pack_migration(domain, canary.migration)
+    if isinstance(canary, DrawnCanary):
+        words = (canary.task_digest, canary.mark_hash, canary.result_digest, canary.seal_salt)
+        return bytes([_DRAWN]) + _DRAW.pack(*words) + migration
+    opened = canary.opened
     expected = (digest(domain, canary.migration.request), digest(domain, canary.migration.result))
     if (opened.request_id, opened.result_id) != expected:
         raise PeerError("The opening is not that of this migration's result.")
@@ -71,20 +98,32 @@ def pack_canary(domain: Domain, canary: OpenedCanary) -> bytes:
         canary.opening_signature,
         canary.result_digest,
         canary.seal_salt,
+        canary.solution is not None,
+        canary.solution or ZERO_DIGEST,
     )
-    return packed + migration
+    return bytes([_OPENED]) + packed + migration
 
 
-def unpack_canary(domain: Domain, raw: bytes) -> OpenedCanary:
+def unpack_canary(domain: Domain, raw: bytes) -> Canary:
     """The reverse of ``pack_canary``."""
-    migration = unpack_migration(domain, raw[_OPENING.size :])
+    is_drawn = raw[0] == _DRAWN
+    content = _DRAW if is_drawn else _OPENING
+    migration = unpack_migration(domain, raw[1 + content.size :])
     if not isinstance(migration, ConfirmedMigration):
         raise CorruptData(
             "A queued canary has no result.", hint="The settlement queue is damaged; keep the file."
         )
-    task_digest, family, parameters, salt, opened_at, signature, result_digest, seal_salt = (
-        _OPENING.unpack_from(raw)
-    )
+    values = content.unpack_from(raw, 1)
+    if is_drawn:
+        return DrawnCanary(migration, *(Digest(word) for word in values))
+    return _unpack_opened(domain, migration, values)
+
+
+def _unpack_opened(
+    domain: Domain, migration: ConfirmedMigration, values: Sequence[Any]
+) -> OpenedCanary:
+    task_digest, family, parameters, salt, opened_at, signature, *answer = values
+    result_digest, seal_salt, is_puzzle, solution = answer
     opened = CanaryOpened(
         digest(domain, migration.request),
         digest(domain, migration.result),
@@ -92,11 +131,16 @@ def unpack_canary(domain: Domain, raw: bytes) -> OpenedCanary:
         signed_at=opened_at,
     )
     return OpenedCanary(
-        migration, opened, Signature(signature), Digest(result_digest), Digest(seal_salt)
+        migration,
+        opened,
+        Signature(signature),
+        Digest(result_digest),
+        Digest(seal_salt),
+        Digest(solution) if is_puzzle else None,
     )
 
 
-def kudos_id(domain: Domain, canary: OpenedCanary) -> Digest:
+def kudos_id(domain: Domain, canary: Canary) -> Digest:
     """The id of the KUDOS that the claim makes."""
     result_id = digest(domain, canary.migration.result)
     return digest(domain, Kudos(K3_CANARY, result_id, canary.result_digest, canary.seal_salt))

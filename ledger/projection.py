@@ -1,4 +1,4 @@
-"""Events to rows: what one log of the contract adds to the indexed copy. No input or output.
+"""Events to rows: what one log of the contracts adds to the indexed copy. No input or output.
 
 What an event does not carry comes from a ``Context``: the rows of earlier events. Whatever can be
 recomputed is, and must agree: the endpoint is not trusted to have sent the right log.
@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ledger import events, merkle, record, schema
+from ledger import event_types as events
+from ledger import merkle, record, schema
 from ledger.assets import (
     K1_REJECTED,
     K2_CONFIRMED,
-    K3_CANARY,
     ConfirmedMigration,
     Kudos,
     Migration,
-    RejectedMigration,
-    Request,
 )
-from ledger.changes import Changes, Claim, Context, Row, distrust, place, signed_64
+from ledger.changes import Changes, Claim, Context, Row, distrust, request_columns
+from ledger.contracts import contracts_of
 from ledger.eip712 import Domain, digest
 from ledger.errors import PeerError
+from ledger.events import EMITTER, RawLog, decode
+from ledger.projection_claims import project_claims
+from ledger.projection_rule import project_mint, project_rule
+from ledger.projection_steps import project_steps
 from ledger.reasons import Reason
 from ledger.tally import indices
 from ledger.types import Digest
@@ -35,48 +38,49 @@ class Projector:
     domain: Domain
     epoch_seconds: int
 
-    def project(self, log: events.RawLog, timestamp: int, context: Context) -> Changes:
+    def project(self, log: RawLog, timestamp: int, context: Context) -> Changes:
         """The changes of one log; ChainError when it contradicts itself or what came before."""
         changes = Changes()
-        changes.rows["logs"].append(
-            (log.block_hash, log.tx_hash, b"".join(log.topics), log.data, *place(log))
-        )
-        event = events.decode(log)
+        origin = (log.block_hash, log.tx_hash, log.address)
+        changes.add("logs", log, *origin, b"".join(log.topics), log.data)
+        event = decode(log)
+        if contracts_of(self.domain.contract).role(log.address) != EMITTER[type(event)]:
+            distrust(log, "is an event of another contract than the one that it came from")
+        epoch = timestamp // self.epoch_seconds
         match event:
             case events.BatchSettled():
-                self._settled(event, log, timestamp // self.epoch_seconds, changes)
-            case events.MarkOpened():
-                _opened(event, log, context, changes)
-            case events.CanaryClaimed():
-                self._canary_claimed(event, log, timestamp // self.epoch_seconds, context, changes)
+                self._settled(event, log, epoch, changes)
+            case events.BatchVoted() | events.BatchDecided() | events.ValidatorExcluded():
+                _project_ballot(event, log, context, changes)
             case events.KudosMinted():
-                changes.unminted[event.host, event.level] -= event.count
-            case events.CanarySkipped():
-                row = ("canary", event.index, None, None, None, None, event.reason, *place(log))
-                changes.rows["skipped"].append(row)
+                project_mint(event, log, context, changes)
+            case _ if project_steps(self.domain, event, log, epoch, context, changes):
+                pass
+            case _ if project_claims(self.domain, event, log, epoch, context, changes):
+                pass
             case _:
-                _project_vote(event, log, context, changes)
+                project_rule(event, log, changes)
         return changes
 
     def _settled(
-        self, event: events.BatchSettled, log: events.RawLog, epoch: int, changes: Changes
+        self, event: events.BatchSettled, log: RawLog, epoch: int, changes: Changes
     ) -> None:
         migrations = self._unpack(event, log)
         leaves = self._leaves(event, migrations, log)
         claim_bits = event.claims.to_bytes(16, "big")
-        head = (event.host, event.root, len(migrations), event.batch[2], claim_bits, *place(log))
-        changes.rows["batches"].append(head)
+        batch = (event.host, event.root, len(migrations), event.batch[2], claim_bits)
+        changes.add("batches", log, *batch)
         reasons = dict(event.skipped)
         for index, migration in enumerate(migrations):
             reason = reasons.get(index)
             if reason is not None:
-                changes.rows["skipped"].append(_skipped(event, index, migration, reason, log))
+                changes.add("skipped", log, *_skipped(event, index, migration, reason))
                 continue
             asset_id = self._record(migration, leaves[index], event.root, index, log, changes)
             if event.claims >> index & 1:
-                self._batch_claim(migration, asset_id, event.root, index, epoch, log, changes)
+                self._claim(migration, asset_id, event.root, index, epoch, log, changes)
 
-    def _unpack(self, event: events.BatchSettled, log: events.RawLog) -> list[Migration]:
+    def _unpack(self, event: events.BatchSettled, log: RawLog) -> list[Migration]:
         try:
             migrations = record.decode_batch(self.domain, event.host, event.batch)
         except PeerError as error:
@@ -89,7 +93,7 @@ class Projector:
         return migrations
 
     def _leaves(
-        self, event: events.BatchSettled, migrations: list[Migration], log: events.RawLog
+        self, event: events.BatchSettled, migrations: list[Migration], log: RawLog
     ) -> list[Digest]:
         leaves = record.leaves(self.domain, migrations, [index for index, _ in event.skipped])
         if merkle.root(leaves) != event.root:
@@ -102,7 +106,7 @@ class Projector:
         leaf: Digest,
         root: Digest,
         index: int,
-        log: events.RawLog,
+        log: RawLog,
         changes: Changes,
     ) -> Digest:
         """Adds the row; gives the id of the asset that Kudos are claimed on."""
@@ -116,94 +120,56 @@ class Projector:
             rejected = migration.rejected
             request_id, asset_id = rejected.request_id, leaf
             answer = (leaf, rejected.signed_at, rejected.reason, *(None,) * 5)
-        request = _request_columns(migration.request)
-        settled = (migration.home_signature, root, index, *place(log))
-        changes.rows["migrations"].append((request_id, *request, *answer, *settled))
-        _count_migration(migration, changes)
+        settled = (migration.home_signature, root, index)
+        request = request_columns(migration.request)
+        changes.add("migrations", log, request_id, *request, *answer, *settled)
+        changes.settle(migration.request, rejected=migration_level(migration) == K1_REJECTED)
         return asset_id
 
-    def _batch_claim(
+    def _claim(
         self,
         migration: Migration,
         asset_id: Digest,
         root: Digest,
         index: int,
         epoch: int,
-        log: events.RawLog,
+        log: RawLog,
         changes: Changes,
     ) -> None:
-        level = K2_CONFIRMED if isinstance(migration, ConfirmedMigration) else K1_REJECTED
+        level, request = migration_level(migration), migration.request
         kudos_id = digest(self.domain, Kudos(level, asset_id))
-        request = migration.request
-        row = (kudos_id, level, request.host, request.home, asset_id, _request_id(migration), None)
-        changes.rows["kudos"].append((*row, root, index, None, None, epoch, *place(log)))
+        parties = (level, request.host, request.home)
+        stands_on = (asset_id, _request_id(migration), None, root, index, None, None)
+        changes.add("kudos", log, kudos_id, None, 0, *parties, *stands_on, epoch)
         changes.nodes[request.host, "claims"] += 1
 
-    def _canary_claimed(
-        self,
-        event: events.CanaryClaimed,
-        log: events.RawLog,
-        epoch: int,
-        context: Context,
-        changes: Changes,
-    ) -> None:
-        settled = context.settled(event.request_id)
-        if settled is None or settled.result_id is None or settled.host != event.host:
-            distrust(log, "claims Kudos on a RESULT that is not settled")
-        kudos = Kudos(K3_CANARY, settled.result_id, event.result_digest, event.seal_salt)
-        if digest(self.domain, kudos) != event.kudos_id:
-            distrust(log, "claims Kudos under an id that is not theirs")
-        row = (event.kudos_id, K3_CANARY, event.host, settled.home, settled.result_id)
-        opened = ("planted", None, None, event.result_digest, event.seal_salt)
-        changes.rows["kudos"].append((*row, event.request_id, *opened, epoch, *place(log)))
-        changes.nodes[event.host, "claims"] += 1
 
-
-def _opened(
-    event: events.MarkOpened, log: events.RawLog, context: Context, changes: Changes
-) -> None:
-    settled = context.settled(event.request_id)
-    if settled is None or (settled.home, settled.result_id) != (event.home, event.result_id):
-        distrust(log, "opens the mark of a request that is not settled so")
-    mark = (event.task_digest, event.family, event.parameters, event.salt)
-    signed = (signed_64(event.signed_at), event.signature)
-    row = (event.request_id, event.home, event.result_id, *mark, *signed)
-    changes.rows["openings"].append((*row, *place(log)))
-    changes.nodes[event.home, "canaries_opened"] += 1
-
-
-def _project_vote(
-    event: events.BatchVoted | events.BatchDecided | events.CanaryVoted | events.CanaryDecided,
-    log: events.RawLog,
+def _project_ballot(
+    event: events.BatchVoted | events.BatchDecided | events.ValidatorExcluded,
+    log: RawLog,
     context: Context,
     changes: Changes,
 ) -> None:
-    if isinstance(event, events.BatchVoted | events.BatchDecided):
-        claims = context.batch_claims(event.host, event.root)
-        if claims is None:
-            distrust(log, "votes on a batch that is not settled")
-        if isinstance(event, events.BatchVoted):
-            _batch_voted(event, log, claims, changes)
-            return
-        for bitmap, state in ((event.verified, schema.VERIFIED), (event.refused, schema.REFUSED)):
-            for index in indices(bitmap):
-                _decide(claims.get(index), state, log, changes)
-    elif isinstance(event, events.CanaryVoted):
-        if context.claim(event.kudos_id) is None:
-            distrust(log, "votes on Kudos that nobody claimed")
-        row = (event.kudos_id, event.validator, _verdict(event.reason), event.reason, *place(log))
-        changes.rows["votes"].append(row)
-    else:
-        state = schema.VERIFIED if event.verified else schema.REFUSED
-        _decide(context.claim(event.kudos_id), state, log, changes)
+    if isinstance(event, events.ValidatorExcluded):
+        records = event.records.to_bytes(16, "big")
+        changes.add("exclusions", log, event.host, event.root, event.validator, records)
+        return
+    claims = context.batch_claims(event.host, event.root)
+    if claims is None:
+        distrust(log, "votes on a batch that is not settled")
+    if isinstance(event, events.BatchVoted):
+        _batch_voted(event, log, claims, changes)
+        return
+    for bitmap, state in ((event.verified, schema.VERIFIED), (event.refused, schema.REFUSED)):
+        for index in indices(bitmap):
+            changes.decide(claims.get(index), state, log)
 
 
 def _batch_voted(
-    event: events.BatchVoted, log: events.RawLog, claims: Mapping[int, Claim], changes: Changes
+    event: events.BatchVoted, log: RawLog, claims: Mapping[int, Claim], changes: Changes
 ) -> None:
     bitmaps = (event.approve.to_bytes(16, "big"), event.refuse.to_bytes(16, "big"))
-    ballot = (event.host, event.root, event.validator, *bitmaps, *place(log))
-    changes.rows["ballots"].append(ballot)
+    changes.add("ballots", log, event.host, event.root, event.validator, *bitmaps)
     reasons = dict(event.reasons)
     for index, claim in claims.items():
         verdict, reason = schema.ABSTAIN, reasons.get(index)
@@ -211,51 +177,17 @@ def _batch_voted(
             verdict, reason = schema.APPROVE, int(Reason.APPROVE)
         elif event.refuse >> index & 1:
             verdict = schema.REFUSE
-        row = (claim.kudos_id, event.validator, verdict, reason, *place(log))
-        changes.rows["votes"].append(row)
+        changes.add("votes", log, claim.kudos_id, event.validator, verdict, reason)
 
 
-def _decide(claim: Claim | None, state: int, log: events.RawLog, changes: Changes) -> None:
-    if claim is None or claim.state != schema.CLAIMED:
-        distrust(log, "decides a claim that is not open")
-    changes.rows["decisions"].append((claim.kudos_id, state, *place(log)))
-    changes.decided.append((claim.kudos_id, state))
-    if state == schema.REFUSED:
-        changes.nodes[claim.host, "refused"] += 1
-        return
-    changes.nodes[claim.host, f"k{claim.level}"] += 1
-    changes.pairs[claim.home, claim.host, claim.level, claim.epoch] += 1
-    changes.unminted[claim.host, claim.level] += 1
-    if claim.level == K3_CANARY:
-        changes.nodes[claim.host, "canaries_passed"] += 1
+def migration_level(migration: Migration) -> int:
+    """The level of the Kudos that a settled migration can earn by itself."""
+    return K2_CONFIRMED if isinstance(migration, ConfirmedMigration) else K1_REJECTED
 
 
-def _count_migration(migration: Migration, changes: Changes) -> None:
-    home, host = migration.request.home, migration.request.host
-    rejected = isinstance(migration, RejectedMigration)
-    changes.nodes[home, "requests"] += 1
-    changes.nodes[home, "rejected" if rejected else "accepted"] += 1
-    changes.nodes[host, "rejections" if rejected else "hosted"] += 1
-
-
-def _request_columns(request: Request) -> Row:
-    limits = (request.cpu_seconds, request.memory_mib, request.output_kib)
-    texts = (request.process_id, request.process_name, request.commitment)
-    times = (request.seq, request.result_deadline, request.signed_at)
-    return (request.home, request.host, *texts, *limits, *times)
-
-
-def _verdict(reason: int) -> int:
-    if reason == Reason.APPROVE:
-        return schema.APPROVE
-    return schema.REFUSE if 129 <= reason <= 143 else schema.ABSTAIN
-
-
-def _skipped(
-    event: events.BatchSettled, index: int, migration: Migration, reason: int, log: events.RawLog
-) -> Row:
+def _skipped(event: events.BatchSettled, index: int, migration: Migration, reason: int) -> Row:
     request_id, home = _request_id(migration), migration.request.home
-    return ("record", index, event.host, home, event.root, request_id, reason, *place(log))
+    return ("record", index, event.host, home, event.root, request_id, reason)
 
 
 def _request_id(migration: Migration) -> Digest:

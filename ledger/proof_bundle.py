@@ -16,10 +16,11 @@ from ledger import events, merkle, record, rpc_proofs
 from ledger.contract_code import is_our_code
 from ledger.eip712 import Domain
 from ledger.errors import ChainError, PeerError
+from ledger.event_types import BatchSettled
 from ledger.proof_block import header_bytes, read_header, receipt_bytes, receipt_key
 from ledger.proof_check import Anchors, check
 from ledger.proof_format import AccountProof, Bundle, LogProof, ProofRefused
-from ledger.proof_rules import seat_slots
+from ledger.proof_rules import rule_slots
 from ledger.proof_subject import LogPlace, Subject, find
 from ledger.proof_trie import proof_of
 from ledger.reader import Reader
@@ -96,8 +97,10 @@ def _proof(block: _Block, place: LogPlace) -> LogProof:
 
 
 def _path(domain: Domain, subject: Subject, settled: events.RawLog) -> tuple[Digest, ...]:
+    if subject.root is None:
+        return ()
     event = events.decode(settled)
-    if not isinstance(event, events.BatchSettled) or event.root != subject.root:
+    if not isinstance(event, BatchSettled) or event.root != subject.root:
         raise _contradiction(f"there is another log in block {settled.block_number}")
     try:
         migrations = record.decode_batch(domain, event.host, event.batch)
@@ -129,7 +132,7 @@ def _account(rpc: Rpc, contract: Address, number: int) -> AccountProof | None:
     code = rpc.code(contract)
     if not is_our_code(code):
         return None
-    found = rpc_proofs.account(rpc, contract, seat_slots(code), number)
+    found = rpc_proofs.account(rpc, contract, rule_slots(), number)
     return None if found is None else AccountProof(code, *found)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ledger.audit_logs import Logged, decode_log
+from ledger.contracts import contracts_of
 from ledger.errors import ChainError
 from ledger.events import RawLog
 from ledger.proof_block import ProvenHeader, read_header, read_receipt, receipt_key
@@ -115,11 +116,12 @@ def _proven_log(bundle: Bundle, proof: LogProof, headers: Mapping[int, ProvenHea
     if not receipt.succeeded or not 0 <= proof.log < len(receipt.logs):
         raise BrokenProof(f"transaction {proof.tx} of block {proof.block} has no such log")
     log = receipt.logs[proof.log]
-    if log.address != bundle.contract:
+    role = contracts_of(bundle.contract).role(log.address)
+    if role is None:
         raise BrokenProof("a log is another contract's")
     number, tx = BlockNumber(proof.block), TxHash(b"")
     raw = RawLog(log.address, log.topics, log.data, number, header.hash, tx, proof.log)
-    logged = decode_log(raw, header.timestamp)
+    logged = decode_log(raw, role, header.timestamp)
     if logged.event != proof.event:
         raise BrokenProof(f"a log is {logged.event}, not {proof.event}")
     return logged
@@ -143,7 +145,7 @@ def _sentences(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     used = ", ".join(str(number) for number in sorted({log.block for log in bundle.logs}))
     proved = [
-        f"contract {hex_of(bundle.contract)} logged all of it, in blocks {used}",
+        f"ledger {hex_of(bundle.contract)} and its parts logged all of it, in blocks {used}",
         *story.proved,
     ]
     trusted = [f"that block {max(headers)} is, and stays, part of chain {bundle.chain_id}"]
@@ -155,4 +157,18 @@ def _sentences(
         trusted.append("the contract's code, its validators and threshold: by the endpoint's word")
     else:
         proved.append(f"the contract's code ({hex_of(rules.code_hash)}) is that of Kudos")
+    if any(log.event in _BY_SATELLITES for log in bundle.logs):
+        trusted.append(
+            "that the ledger's satellites are those of Kudos: their code was fixed when it was"
+            " deployed, and every node checks it when it starts"
+        )
     return tuple(proved), (*trusted, *story.trusted)
+
+
+_BY_SATELLITES = frozenset(
+    {
+        *("BeaconKnown", "CanariesClaimed", "ClaimDecided", "ClaimVoted", "ClaimedAgain"),
+        *("PuzzleSolved", "Receipted", "VotesCommitted"),
+    }
+)
+"""Events of a proof that do not come from the ledger itself."""

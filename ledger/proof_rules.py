@@ -1,7 +1,8 @@
 """Who the validators are and how many are needed, read from the proven contract itself. Pure.
 
-The state root leads to the account, the account to its code and storage. How many validators there
-are and how many are needed are constants in the code; who they are stands in storage.
+The state root leads to the account, the account to its code and storage. One slot says how many
+validators there are, how many are needed, and when the set last changed; one slot for each seat
+says who holds it. As many seats are shown as there are validators, so none can be left out.
 """
 
 from __future__ import annotations
@@ -11,30 +12,29 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
-from ledger.contract_code import immutable, is_our_code, slot
+from ledger.contract_code import is_our_code, slot
 from ledger.proof_block import ProvenHeader, read_account, read_word
 from ledger.proof_format import AccountProof
 from ledger.proof_trie import BrokenProof, value_at
-from ledger.types import Address
+from ledger.types import ZERO_ADDRESS, Address
 
 MAX_SEATS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenRules:
-    """The validators as of one block, and the hash of the code that counts their votes."""
+    """The validators as of one block, and the hash of the code that counts their votes.
+    ``changed_at`` is when the set last changed; 0 if it never did."""
 
     code_hash: bytes
     validators: tuple[Address, ...]
     threshold: int
+    changed_at: int = 0
 
 
-def seat_slots(code: bytes) -> list[int]:
-    """The storage slots that hold the validators of a contract with this code."""
-    seats = immutable(code, "SEATS")
-    if not 1 <= seats <= MAX_SEATS:
-        raise BrokenProof(f"a contract with {seats} validators")
-    return [slot("_seats") + seat for seat in range(seats)]
+def rule_slots() -> list[int]:
+    """The storage slots that hold the set and its seats."""
+    return [slot("_set"), *(slot("_seats") + seat for seat in range(MAX_SEATS))]
 
 
 def read_rules(contract: Address, header: ProvenHeader, proof: AccountProof) -> ProvenRules:
@@ -44,16 +44,23 @@ def read_rules(contract: Address, header: ProvenHeader, proof: AccountProof) -> 
         raise BrokenProof("the code is not the contract's")
     if not is_our_code(proof.code):
         raise BrokenProof("the contract's code is not that of this version of Kudos")
-    slots = seat_slots(proof.code)
-    if len(slots) != len(proof.storage):
-        raise BrokenProof(f"{len(proof.storage)} validators proven, the contract has {len(slots)}")
-    seats = [
-        _seat(account.storage_root, number, nodes)
+    slots = rule_slots()
+    if len(proof.storage) != len(slots):
+        raise BrokenProof(f"{len(proof.storage)} slots are proven, not {len(slots)}")
+    words = [
+        _word(account.storage_root, number, nodes) if nodes else 0
         for number, nodes in zip(slots, proof.storage, strict=True)
     ]
-    return ProvenRules(account.code_hash, tuple(seats), immutable(proof.code, "QUORUM"))
+    held, *seats = words
+    validators = tuple(
+        Address((word & ((1 << 160) - 1)).to_bytes(20, "big")) for word in seats if word
+    )
+    if len(validators) != held >> 56 & 0xFF or ZERO_ADDRESS in validators:
+        raise BrokenProof("the seats that are shown are not those of all validators")
+    changed_at = held >> 72 & ((1 << 40) - 1)
+    return ProvenRules(account.code_hash, validators, held >> 64 & 0xFF, changed_at)
 
 
-def _seat(storage_root: bytes, number: int, nodes: Sequence[bytes]) -> Address:
+def _word(storage_root: bytes, number: int, nodes: Sequence[bytes]) -> int:
     key = keccak(number.to_bytes(32, "big"))
-    return Address(read_word(value_at(storage_root, key, nodes))[12:])
+    return int.from_bytes(read_word(value_at(storage_root, key, nodes)), "big")

@@ -1,8 +1,8 @@
 """What the proven logs of one migration say, recomputed: ids, signatures, Merkle path, votes. Pure.
 
-    BatchSettled [CanaryOpened [CanaryClaimed]]  votes  decision
+    settlement  [BeaconKnown] CanariesClaimed  [VotesCommitted]  votes  decision
 
-The reading is the audit's (``ledger.audit_logs``); nothing here comes from the indexer.
+The reading is the audit's (``ledger.audit_assets``); nothing here comes from the indexer.
 """
 
 from __future__ import annotations
@@ -13,19 +13,35 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-from ledger.audit_logs import Hasher, Logged, Record, read_batch, seal, signed_by
+from ledger.audit_assets import (
+    DRAWN,
+    PUZZLE,
+    CanaryItem,
+    Hasher,
+    planted_mark,
+    puzzle_digest,
+    read_canaries,
+    seal,
+    signed_by,
+)
+from ledger.audit_logs import Logged
+from ledger.audit_state import Claim
 from ledger.proof_format import Bundle
 from ledger.proof_rules import ProvenRules
+from ledger.proof_settled import SIGNED, STEPS, Findings, Settlement, read_settlement, require
 from ledger.proof_trie import BrokenProof
-from ledger.types import hex_of, short
+from ledger.proof_votes import judge
+from ledger.types import hex_of
 
-APPROVE, FIRST_REFUSAL, LAST_REFUSAL = 128, 129, 143
-PLANTED = 1
-_VOTED = {
-    "K1": "BatchSettled( BatchVoted)*( BatchDecided)?",
-    "K2": "BatchSettled( BatchVoted)*( BatchDecided)?",
-    "K3": "BatchSettled CanaryOpened CanaryClaimed( CanaryVoted)*( CanaryDecided)?",
-    "CANARY_OPENED": "BatchSettled CanaryOpened",
+_SETTLED = "(BatchSettled|Requested( Accepted( Confirmed( Resulted)?)?| Rejected)?)"
+_AGAIN = " (ClaimedAgain|Receipted)( ClaimVoted)*( ClaimDecided)?"
+_FIRST = "(( BatchVoted)*( BatchDecided)?|( StepVoted)*( StepDecided)?)"
+_CANARY = "( BeaconKnown)? CanariesClaimed( VotesCommitted)*( ClaimVoted)*( ClaimDecided)?"
+_EXPECTED = {
+    "K1": f"{_SETTLED}({_FIRST}|{_AGAIN})",
+    "K2": f"{_SETTLED}({_FIRST}|{_AGAIN})",
+    "K3": f"({_SETTLED}{_CANARY}|PuzzleSolved)",
+    "CANARY_OPENED": f"{_SETTLED} CanariesClaimed",
 }
 """Which logs belong to a proof, in their order; for every other asset the settlement alone."""
 
@@ -34,171 +50,138 @@ class Story:
     """One migration, taken from its logs in their order; BrokenProof when they contradict it."""
 
     def __init__(self, bundle: Bundle, logs: Sequence[Logged]) -> None:
-        expected = _VOTED.get(bundle.kind, "BatchSettled")
-        _require(
-            bool(re.fullmatch(expected, " ".join(log.event for log in logs))),
-            f"a proof of {bundle.kind} consists of other logs",
-        )
-        self.proved: list[str] = []
-        self.trusted: list[str] = []
-        self.ids: dict[str, bytes] = {}
+        names = " ".join(log.event for log in logs if log.event != SIGNED)
+        expected = _EXPECTED.get(bundle.kind, _SETTLED)
+        require(bool(re.fullmatch(expected, names)), f"a proof of {bundle.kind} has other logs")
+        self.found = Findings()
         self._hash = Hasher(bundle.chain_id, bundle.contract)
-        self._bundle = bundle
-        self._logs = logs
-        self._record = self._settled(logs[0])
-        if bundle.kind in ("CANARY_OPENED", "K3"):
-            self._opened(logs[1])
-        if bundle.kind == "K3":
-            self._claimed(logs[2])
-        _require(self.ids.get(bundle.kind) == bundle.id, f"its id is not that of the {bundle.kind}")
+        self._bundle, self._logs = bundle, logs
+        self._by_contract = False
+        self._claim: Claim | None = None
+        if names == "PuzzleSolved":
+            self._solved(logs[0])
+        else:
+            first = ("BatchSettled", SIGNED, *STEPS)
+            settled = [log for log in logs if log.event in first]
+            require(list(logs[: len(settled)]) == settled, "the settlement is not in front")
+            self._settled = read_settlement(self._hash, bundle, settled, self.found)
+            self._after(self._settled, logs[len(settled) :])
+        own = self.found.ids.get(bundle.kind)
+        require(own == bundle.id, f"its id is not that of the {bundle.kind}")
+
+    @property
+    def proved(self) -> list[str]:
+        return self.found.proved
+
+    @property
+    def trusted(self) -> list[str]:
+        return self.found.trusted
 
     def state(self, rules: ProvenRules | None) -> str:
-        """What became of it: SETTLED for an asset, else CLAIMED, VERIFIED or REFUSED."""
+        """What became of it: SETTLED for an asset, else CLAIMED, VERIFIED, REFUSED or VOID."""
         if self._bundle.kind not in ("K1", "K2", "K3"):
             return "SETTLED"
-        votes = [log for log in self._logs if log.event.endswith("Voted")]
-        last = self._logs[-1]
-        decided = last if last.event.endswith("Decided") else None
-        approving, refusing = self._tally(votes, rules)
-        state = self._decision(decided) if decided else "CLAIMED"
-        if rules is None:
-            self.trusted.append(
-                "who the validators are and how many are needed: the contract counted them"
-            )
-            self.proved.append(
-                f"{len(approving)} voters approved and {len(refusing)} refused: {state}"
-            )
-            return state
-        self._quorum(state, len(approving), len(refusing), rules)
-        return state
+        if self._by_contract:
+            self.trusted.append("that the puzzle's answer is right: its family's contract said so")
+            return "VERIFIED"
+        require(self._claim is not None, "nobody claimed these Kudos")
+        assert self._claim is not None, "required above"
+        return judge(self._claim, self._bundle.index, self._root(), self._logs, rules, self.found)
 
-    def _settled(self, log: Logged) -> Record:
-        host, index = log.args["host"], self._bundle.index
+    def _root(self) -> bytes | None:
+        return self._settled.root
+
+    def _after(self, settled: Settlement, logs: Sequence[Logged]) -> None:
+        """What follows the settlement: the opening or the draw, and the claim."""
+        names = {log.event: log for log in logs}
+        kind, ids = self._bundle.kind, self.found.ids
+        if claimed := names.get("CanariesClaimed"):
+            self._canary(settled, claimed, names.get("BeaconKnown"))
+        elif again := names.get("ClaimedAgain") or names.get("Receipted"):
+            asset = again.args.get("assetId", again.args.get("resultId"))
+            self._same(again.args, kudosId=ids.get(kind), host=settled.record.host)
+            answer = ids.get("RESULT") or ids.get("REJECTED")
+            require(asset == answer, "the claim is on another asset")
+            self._open(int(kind[1]), again.timestamp)
+            self.proved.append(f"{kind} was claimed by itself in block {again.block}")
+        elif kind in ("K1", "K2") and settled.claimed:
+            self._open(int(kind[1]), settled.settled_at)
+
+    def _open(self, level: int, opened_at: int) -> None:
+        record, ids = self._settled.record, self.found.ids
+        about = (record.host, record.home, ids["REQUEST"], ids[f"K{level}"], opened_at)
+        self._claim = Claim(ids[f"K{level}"], level, *about)
+
+    def _canary(self, settled: Settlement, log: Logged, beacon: Logged | None) -> None:
+        record = settled.record
+        require(log.args["host"] == record.host, "the canary is another host's")
         try:
-            records = read_batch(host, log.args["batch"])
+            items = list(read_canaries(log.args["claims"]))
         except (ValueError, IndexError) as error:
-            raise BrokenProof(f"the batch cannot be read: {error}") from error
-        _require(0 <= index < len(records), "the batch has no record at this place")
-        skipped = log.args["skipped"][::2]
-        _require(index not in skipped, "the record was skipped, not settled")
-        record = records[index]
-        signed, leaf = self._assets(record)
-        _require(signed_by(signed, record.signature, record.home), "the home did not sign this")
-        depth = (len(records) - 1).bit_length()
-        _require(len(self._bundle.path) == depth, "the Merkle path has another length")
-        root = _climb(leaf, index, self._bundle.path)
-        _require(root == log.args["root"], "the Merkle path does not lead to the batch's root")
-        self.proved += [
-            f"record {index} of batch {short(root)}, settled in block {log.block}, holds it",
-            f"home {hex_of(record.home)} signed it; the host is {hex_of(host)}",
-        ]
-        self.trusted.append("that the host sent or signed the batch: the contract checked that")
-        if log.args["claims"] >> index & 1:
-            level, asset = (2, "CONFIRMED") if record.reason is None else (1, "REJECTED")
-            values = (level, self.ids[asset], bytes(32), bytes(32))
-            self.ids[f"K{level}"] = self._hash.digest("Kudos", *values)
-        return record
+            raise BrokenProof(f"the claims cannot be read: {error}") from error
+        item = next((i for i in items if (i.home, i.seq) == (record.home, record.seq)), None)
+        require(item is not None, "no claim there is on this migration")
+        assert item is not None, "required above"
+        kind = item.form & 3
+        digest = puzzle_digest(item.answer) if kind == PUZZLE else item.answer
+        opened = seal(digest, item.seal_salt, record.host, self.found.ids["REQUEST"])
+        require(opened == record.seal, "the opening of the RESULT's seal is not its own")
+        self.found.ids["K3"] = self._hash.kudos(3, self.found.ids["RESULT"], digest, item.seal_salt)
+        self.proved.append(f"the host opened its RESULT's seal and claimed K3 in block {log.block}")
+        self._mark(item, kind, beacon, log)
+        self._by_contract = kind == PUZZLE
+        if not self._by_contract:
+            self._open(3, log.timestamp)
 
-    def _assets(self, record: Record) -> tuple[bytes, bytes]:
-        """Computes the ids; gives the one that the home signed and the one in the Merkle tree."""
-        request = self._hash.request(record)
-        self.ids["REQUEST"] = request
-        if record.reason is not None:
-            values = (request, record.reason, record.answered_at)
-            self.ids["REJECTED"] = self._hash.digest("Rejected", *values)
-            return request, self.ids["REJECTED"]
-        accepted = self._hash.digest("Accepted", request, record.answered_at)
-        confirmed = self._hash.digest("Confirmed", accepted, record.confirmed_at)
-        result = self._hash.digest("Result", request, record.seal, record.result_at)
-        self.ids |= {"ACCEPTED": accepted, "CONFIRMED": confirmed, "RESULT": result}
-        return confirmed, result
-
-    def _opened(self, log: Logged) -> None:
-        args, record = log.args, self._record
-        self._same(args, requestId=self.ids["REQUEST"], home=record.home)
-        self._same(args, resultId=self.ids.get("RESULT"))
-        opened = self._hash.commitment(record, args, kind=PLANTED)
-        _require(opened == record.commitment, "the opening is not that of the commitment")
-        names = ("requestId", "resultId", "taskDigest", "family", "parameters", "salt", "signedAt")
-        asset = self._hash.digest("CanaryOpened", *(args[name] for name in names))
-        self.ids["CANARY_OPENED"] = asset
+    def _mark(self, item: CanaryItem, kind: int, beacon: Logged | None, log: Logged) -> None:
+        record = self._settled.record
+        mark = item.mark_hash
+        if kind != DRAWN:
+            require(beacon is None, "a planted canary needs no beacon")
+            if kind == PUZZLE:
+                # The log has the family's number; its name is in the mark that the home signed.
+                self.trusted.append(
+                    "the family of the puzzle: the contract checked it against the commitment"
+                )
+                return
+            mark = planted_mark(item.family, item.parameters, item.salt)
+        opened = self._hash.commitment(record, item.task_digest, mark)
+        require(opened == record.commitment, "the opening is not that of the commitment")
+        if kind == DRAWN:
+            self._drawn(beacon)
+            return
         self.proved.append(f"its commitment was opened in block {log.block}: a planted canary")
-        if not signed_by(asset, args["signature"], record.home):
+        if item.signature is not None:
+            self._home_opened(item, log)
+
+    def _drawn(self, beacon: Logged | None) -> None:
+        require(beacon is not None, "a drawn canary needs its beacon")
+        assert beacon is not None, "required above"
+        number = keccak(beacon.args["value"] + self.found.ids["REQUEST"])
+        share = int.from_bytes(number[:2], "big")
+        self.proved.append(
+            f"the beacon of period {beacon.args['period']}, known in block {beacon.block}, draws"
+            f" it where more than {share} of 65,536 are drawn"
+        )
+        self.trusted.append("the rate of drawing, and that the beacon is that of its period")
+
+    def _home_opened(self, item: CanaryItem, log: Logged) -> None:
+        ids, record = self.found.ids, self._settled.record
+        values = (ids["REQUEST"], ids["RESULT"], item.task_digest, item.family)
+        secret = (item.parameters, item.salt, item.opened_at)
+        ids["CANARY_OPENED"] = asset = self._hash.digest("CanaryOpened", *values, *secret)
+        if not signed_by(asset, item.signature or b"", record.home):
             self.trusted.append(
                 "the opening's signature: not the home's key's, so its contract wallet's"
                 f" (ERC-1271), asked by the contract in block {log.block}"
             )
 
-    def _claimed(self, log: Logged) -> None:
-        args, record = log.args, self._record
-        opening = (args["resultDigest"], args["sealSalt"])
-        kudos = self._hash.digest("Kudos", 3, self.ids["RESULT"], *opening)
-        self._same(args, kudosId=kudos, host=record.host, requestId=self.ids["REQUEST"])
-        opened = seal(*opening, record.host, self.ids["REQUEST"])
-        _require(opened == record.seal, "the opening of the RESULT's seal is not its own")
-        self.ids["K3"] = kudos
-        self.proved.append(f"the host opened its RESULT's seal and claimed K3 in block {log.block}")
-
-    def _tally(
-        self, votes: Sequence[Logged], rules: ProvenRules | None
-    ) -> tuple[set[bytes], set[bytes]]:
-        voters = [vote.args["validator"] for vote in votes]
-        _require(len(set(voters)) == len(voters), "a validator voted twice")
-        if rules is not None:
-            _require(set(voters) <= set(rules.validators), "a voter is no validator")
-        said = {vote.args["validator"]: self._said(vote) for vote in votes}
-        return (
-            {voter for voter, (approves, _) in said.items() if approves},
-            {voter for voter, (_, refuses) in said.items() if refuses},
-        )
-
-    def _said(self, vote: Logged) -> tuple[bool, bool]:
-        args = vote.args
-        if vote.event == "CanaryVoted":
-            self._same(args, kudosId=self._bundle.id)
-            refuses = FIRST_REFUSAL <= args["reason"] <= LAST_REFUSAL
-            return args["reason"] == APPROVE, refuses
-        self._about_the_batch(args)
-        index = self._bundle.index
-        return bool(args["approve"] >> index & 1), bool(args["refuse"] >> index & 1)
-
-    def _decision(self, log: Logged) -> str:
-        args, index = log.args, self._bundle.index
-        if log.event == "CanaryDecided":
-            self._same(args, kudosId=self._bundle.id, host=self._record.host)
-            return "VERIFIED" if args["verified"] else "REFUSED"
-        self._about_the_batch(args)
-        verified, refused = args["verified"] >> index & 1, args["refused"] >> index & 1
-        _require(verified + refused == 1, "the decision is not about this claim")
-        return "VERIFIED" if verified else "REFUSED"
-
-    def _quorum(self, state: str, approvals: int, refusals: int, rules: ProvenRules) -> None:
-        m, n = rules.threshold, len(rules.validators)
-        due = "VERIFIED" if approvals >= m else "REFUSED" if refusals > n - m else "CLAIMED"
-        _require(state == due, f"{approvals} approve and {refusals} refuse: that is not {state}")
-        self.proved.append(
-            f"of {n} validators, of whom {m} are needed, {approvals} approved and {refusals}"
-            f" refused: {state}"
-        )
-        if state == "CLAIMED":
-            self.trusted.append("that there are no further votes: a proof of logs cannot show that")
-
-    def _about_the_batch(self, args: Any) -> None:
-        self._same(args, host=self._record.host, root=self._logs[0].args["root"])
+    def _solved(self, log: Logged) -> None:
+        host, counter = log.args["host"], log.args["counter"]
+        self.found.ids["K3"] = keccak(b"open puzzle" + host + counter.to_bytes(4, "big"))
+        self._by_contract = True
+        self.proved.append(f"{hex_of(host)} solved puzzle {counter} of the contract's own")
 
     def _same(self, args: Any, **expected: bytes | None) -> None:
         for name, value in expected.items():
-            _require(args[name] == value, f"a log names another {name}")
-
-
-def _climb(leaf: bytes, index: int, path: Sequence[bytes]) -> bytes:
-    node = leaf
-    for sibling in path:
-        node = keccak(sibling + node) if index & 1 else keccak(node + sibling)
-        index >>= 1
-    return node
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise BrokenProof(otherwise)
+            require(args[name] == value, f"a log names another {name}")

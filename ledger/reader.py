@@ -6,123 +6,32 @@ questions that must agree puts them into one ``snapshot``.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Any
-from urllib.parse import quote
 
-from ledger import browse, schema, standing
-from ledger.digests import DAMAGE
-from ledger.eip712 import Domain
-from ledger.errors import CorruptData, SetupError
+from ledger import browse, docket, schema, standing
+from ledger.open_copy import OpenCopy
 from ledger.rows import (
-    IndexHead,
+    Draw,
     KudosRow,
     NodeRow,
     Opening,
     SettledMigration,
+    SingleStep,
     Step,
     Totals,
     UnvotedBatch,
     UnvotedCanary,
+    UnvotedSingle,
     ValidatorRow,
     Vote,
 )
-from ledger.source import LedgerIdentity
-from ledger.types import Address, BlockNumber, Digest, address_from_hex, hex_of
+from ledger.types import Address, BlockNumber, Digest
 
-BUSY_SECONDS = 5.0
 _FINAL = "(SELECT final_number FROM cursor)"
 
 
-class Reader:
-    """One open copy, for reading."""
-
-    def __init__(self, conn: sqlite3.Connection, domain: Domain) -> None:
-        # The second name is for the modules of SQL that answer in this reader's snapshots.
-        self._conn = self.connection = conn
-        self.domain = domain
-
-    @classmethod
-    def open(
-        cls, path: Path, deployment: LedgerIdentity | None = None, *, one_thread: bool = True
-    ) -> Reader:
-        """Opens a copy; SetupError without a file, CorruptData for that of another ledger. Whoever
-        hands it from thread to thread says so, and lets only one use it at a time."""
-        if not path.is_file():
-            raise SetupError(
-                f"There is no indexed copy of the ledger at {path}.",
-                hint="Start `kudos node` with this data directory once: it makes one.",
-            )
-        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-        conn = sqlite3.connect(
-            uri, BUSY_SECONDS, isolation_level=None, check_same_thread=one_thread, uri=True
-        )
-        try:
-            conn.execute("PRAGMA query_only = ON")
-            domain = _domain(conn, path)
-        except DAMAGE as error:
-            conn.close()
-            raise CorruptData(
-                f"{path} is no indexed copy of a ledger: {error}.",
-                hint="Delete the file: it is rebuilt from the chain.",
-            ) from error
-        except CorruptData:
-            conn.close()
-            raise
-        if deployment is not None and deployment.domain != domain:
-            conn.close()
-            raise CorruptData(
-                f"{path} is a copy of ledger {hex_of(domain.contract)} on chain {domain.chain_id},"
-                f" not of {hex_of(deployment.contract)} on chain {deployment.chain_id}.",
-                hint="Use the data directory of this ledger.",
-            )
-        return cls(conn, domain)
-
-    def close(self) -> None:
-        """Closes the file; further questions fail."""
-        self._conn.close()
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Reader]:
-        """All questions inside are answered from the same block."""
-        self._conn.execute("BEGIN")
-        try:
-            yield self
-        finally:
-            self._conn.execute("COMMIT")
-
-    def head(self) -> IndexHead | None:
-        """Where the copy stands; None while it holds no block."""
-        sql = (
-            "SELECT number, hash, timestamp, indexed_at, head, final_number FROM cursor"
-            " WHERE number IS NOT NULL"
-        )
-        row = self._one(sql)
-        return IndexHead(*row) if row else None
-
-    def head_timestamp(self) -> int:
-        """The time of the last block that the copy holds; 0 while it holds none."""
-        return int(self._one("SELECT coalesce(timestamp, 0) FROM cursor WHERE id = 1")[0])  # type: ignore[index]
-
-    def reorganisations(self) -> int:
-        """How often the indexer took blocks back."""
-        row = self._one("SELECT value FROM meta WHERE key = 'reorganisations'")
-        return int(row[0]) if row else 0
+class Reader(OpenCopy):
+    """What can be asked of one open copy."""
 
     # Admission.
 
@@ -159,6 +68,11 @@ class Reader:
     def epoch_points(self, node: Address, at: BlockNumber | None = None) -> list[tuple[int, int]]:
         """(epoch, verified points claimed in it); takes time with each Kudos of the node."""
         return standing.epoch_points(self._conn, node, at)
+
+    def drawn_passed(self, node: Address, at: BlockNumber | None = None) -> int:
+        """Canaries of a node that the beacon drew and validators verified; takes time with each
+        Kudos of the node."""
+        return standing.drawn_passed(self._conn, node, at)
 
     def strangers(self, host: Address, at: BlockNumber | None = None) -> tuple[int, int]:
         """(tried, good) of the homes that a host helped before they had done any work."""
@@ -219,15 +133,51 @@ class Reader:
         where = "m.home = ? AND m.block > ? AND m.rejection IS NULL"
         return browse.migrations(self._conn, where, (home, since_block), "ASC", limit)
 
+    def results_of_host(self, host: Address, since: int, until: int) -> list[SettledMigration]:
+        """What a host gave back that was settled at or after ``since`` and before ``until``
+        (seconds), oldest first, as far as no K3 was claimed on it."""
+        return docket.results_without_canary(self._conn, host, since, until)
+
+    def is_void(self, task_digest: Digest) -> bool:
+        """Whether a canary with this task was void: runs of it do not agree."""
+        return docket.is_void(self._conn, task_digest)
+
     # Validators.
 
     def batches_unvoted(self, validator: Address, limit: int = 64) -> list[UnvotedBatch]:
         """Batches with open claims in which this validator has no ballot, oldest first."""
-        return browse.batches_unvoted(self._conn, self.domain.contract, validator, limit)
+        return docket.batches_unvoted(self._conn, self.domain.contract, validator, limit)
 
-    def canary_claims_unvoted(self, validator: Address, limit: int = 64) -> list[UnvotedCanary]:
-        """Open K3 claims that this validator has not voted on, oldest first."""
-        return browse.canary_claims_unvoted(self._conn, validator, limit)
+    def canary_claims_unvoted(
+        self, validator: Address, limit: int = 64, since: int = 0, until: int | None = None
+    ) -> list[UnvotedCanary]:
+        """Open K3 claims that this validator may vote on and has not, opened in [since, until)
+        seconds; every pair of home and host in its turn."""
+        return docket.canary_claims_unvoted(self._conn, validator, limit, since, until)
+
+    def singles_unvoted(self, validator: Address, limit: int = 64) -> list[UnvotedSingle]:
+        """Open K1 and K2 claims outside of batches that this validator may vote on and has not."""
+        return docket.singles_unvoted(self._conn, validator, limit)
+
+    def validator_set(self) -> docket.ValidatorSet | None:
+        """The validators in office; None while the copy is empty."""
+        return docket.validator_set(self._conn)
+
+    def has_committed(self, validator: Address, number: int) -> bool:
+        """Whether a validator committed to votes in this round."""
+        return docket.has_committed(self._conn, validator, number)
+
+    def beacon(self, validator: Address, period: int) -> docket.BeaconState:
+        """How the beacon of a period stands, and what this validator has done for it."""
+        return docket.beacon(self._conn, validator, period)
+
+    def known_beacons(self, since: int) -> list[tuple[int, Digest]]:
+        """The final beacons of the periods from ``since`` on."""
+        return docket.known_beacons(self._conn, since)
+
+    def open_rounds(self, validator: Address) -> list[int]:
+        """The rounds of commitments that a validator has not opened."""
+        return docket.open_rounds(self._conn, validator)
 
     # People.
 
@@ -247,9 +197,24 @@ class Reader:
         """How the mark of this request was opened, if it was."""
         return browse.opening(self._conn, request_id)
 
+    def family_number(self, family: Digest) -> int | None:
+        """The number of a family whose answers the contract checks; None for others."""
+        row = self._one("SELECT number FROM families WHERE family = ?", family)
+        return row[0] if row else None
+
+    def draw(self, request_id: Digest) -> Draw | None:
+        """What the beacon made of a request."""
+        return browse.draw(self._conn, request_id)
+
+    def steps(self, request_id: Digest) -> list[SingleStep]:
+        """The assets of a migration that came the strict way."""
+        return browse.steps(self._conn, request_id)
+
     def claims_of(self, request_id: Digest) -> list[KudosRow]:
         """The Kudos claimed on this migration."""
-        return browse.claims(self._conn, "k.request_id = ? ORDER BY k.level", (request_id,))
+        return browse.claims(
+            self._conn, "k.request_id = ? ORDER BY k.level, k.attempt", (request_id,)
+        )
 
     def votes(self, kudos_id: Digest) -> list[Vote]:
         """What the validators said of a claim, in the order of their votes."""
@@ -274,27 +239,3 @@ class Reader:
     def accepted_series(self, node: Address) -> list[tuple[int, int]]:
         """(block time, tasks of this node that others had accepted so far)."""
         return browse.accepted_series(self._conn, node)
-
-    def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._conn.execute(sql, values).fetchone()
-        return row
-
-    def _exists(self, where: str, value: bytes) -> bool:
-        return self._one(f"SELECT 1 FROM {where}", value) is not None
-
-
-def _domain(conn: sqlite3.Connection, path: Path) -> Domain:
-    (version,) = conn.execute("PRAGMA user_version").fetchone()
-    if version != schema.VERSION:
-        raise CorruptData(
-            f"{path} has version {version} of the tables, this program reads {schema.VERSION}.",
-            hint="Start the indexer of this version once: it brings the file up to date.",
-        )
-    meta = dict(conn.execute("SELECT key, value FROM meta"))
-    try:
-        return Domain(int(meta["chain_id"]), address_from_hex(meta["contract"]))
-    except (KeyError, ValueError):
-        raise CorruptData(
-            f"{path} does not say which ledger it is a copy of.",
-            hint="Delete the file: it is rebuilt from the chain.",
-        ) from None

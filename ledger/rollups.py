@@ -12,12 +12,16 @@ _PLACE = {column: position for position, column in enumerate(schema.NODE_TOTALS)
 
 NODE_COUNTS = {
     **{
-        f"k{level}": f"SELECT host, count(*) FROM kudos WHERE level = {level}"
-        f" AND state = {schema.VERIFIED} AND {{who}} GROUP BY host"
+        f"k{level}": "SELECT host, sum(records) FROM"
+        f" (SELECT host, 1 AS records FROM kudos WHERE level = {level}"
+        f" AND state = {schema.VERIFIED} UNION ALL SELECT host, k{level} FROM carried)"
+        " WHERE {who} GROUP BY host"
         for level in (1, 2, 3)
     },
     "claims": "SELECT host, count(*) FROM kudos WHERE {who} GROUP BY host",
     "refused": f"SELECT host, count(*) FROM kudos WHERE state = {schema.REFUSED}"
+    " AND {who} GROUP BY host",
+    "void": f"SELECT host, count(*) FROM kudos WHERE state = {schema.VOID}"
     " AND {who} GROUP BY host",
     "requests": "SELECT home, count(*) FROM migrations WHERE {who} GROUP BY home",
     "accepted": "SELECT home, count(*) FROM migrations WHERE rejection IS NULL"
@@ -65,6 +69,7 @@ def affected_since(conn: sqlite3.Connection, floor: int) -> Affected:
         " UNION SELECT host FROM migrations WHERE block > ?1"
         " UNION SELECT home FROM openings WHERE block > ?1"
         " UNION SELECT host FROM kudos WHERE block > ?1"
+        " UNION SELECT host FROM carried WHERE block > ?1"
         " UNION SELECT host FROM kudos NATURAL JOIN"
         " (SELECT kudos_id FROM decisions WHERE block > ?1)",
         (floor,),

@@ -18,7 +18,7 @@ from ledger.assets import (
     Request,
     Result,
 )
-from ledger.events import BatchSettled
+from ledger.event_types import BatchSettled
 from ledger.types import (
     Address,
     BlockHash,
@@ -75,15 +75,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SettledMigration:
-    """One migration as it was settled, with the ids of its assets."""
+    """One migration as it was settled, with the ids of its assets. ``root`` and ``batch_index`` are
+    None where it came step by step; then its home's signature is empty, and ``Reader.steps`` has
+    what stands behind each asset."""
 
     migration: Migration
     request_id: Digest
     answer_id: Digest
     confirmed_id: Digest | None
     result_id: Digest | None
-    root: Digest
-    batch_index: int
+    root: Digest | None
+    batch_index: int | None
     place: Place
 
     @property
@@ -93,16 +95,42 @@ class SettledMigration:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """CANARY_OPENED, and the home's signature of it."""
+    """The opening of a mark. It is an asset of the home's only where the home has signed it; else
+    ``signature`` is None and ``asset.signed_at`` 0, and what shows that it is true is the
+    commitment. A puzzle has a ``solution``."""
 
     asset: CanaryOpened
-    signature: bytes
+    signature: bytes | None
+    solution: Digest | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A canary that the beacon has drawn: the task, and the mark that stays shut."""
+
+    request_id: Digest
+    result_id: Digest
+    task_digest: Digest
+    mark_hash: Digest
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SingleStep:
+    """One asset that came by itself: signed by its owner, or (None) sent by it."""
+
+    kind: str
+    asset_id: Digest
+    signed_at: int | None
+    signature: bytes | None
     place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class KudosRow:
-    """One claim; ``state`` is CLAIMED, VERIFIED or REFUSED of ``ledger.schema``."""
+    """One claim; ``state`` is one of ``ledger.schema``. ``repeats`` is the Kudos that is claimed
+    again, for the ``attempt``th time."""
 
     kudos_id: Digest
     level: int
@@ -115,8 +143,15 @@ class KudosRow:
     seal_salt: Digest | None
     epoch: int
     state: int
+    repeats: Digest | None
+    attempt: int
     place: Place
     decided: Place | None
+
+    @property
+    def chain_id(self) -> Digest:
+        """The id that the contract knows this claim by."""
+        return self.repeats or self.kudos_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,26 +178,44 @@ class UnvotedCanary:
 
     kudos: KudosRow
     settled: SettledMigration
-    opening: Opening
+    opening: Opening | None
+    draw: Draw | None
+
+    @property
+    def task_digest(self) -> Digest:
+        shown = self.opening.asset if self.opening else self.draw
+        assert shown is not None, "a canary is opened or drawn"
+        return shown.task_digest
+
+
+@dataclass(frozen=True, slots=True)
+class UnvotedSingle:
+    """An open K1 or K2 claim outside of a batch that a validator has not voted on. ``by_step``:
+    in the ledger itself, else in the claims contract."""
+
+    kudos: KudosRow
+    settled: SettledMigration
+    by_step: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """The roll-ups of one node."""
+    """The roll-ups of one node; zero for one that the ledger has nothing of."""
 
     address: Address
-    k1: int
-    k2: int
-    k3: int
-    claims: int
-    refused: int
-    requests: int
-    accepted: int
-    rejected: int
-    hosted: int
-    rejections: int
-    canaries_opened: int
-    canaries_passed: int
+    k1: int = 0
+    k2: int = 0
+    k3: int = 0
+    claims: int = 0
+    refused: int = 0
+    void: int = 0
+    requests: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    hosted: int = 0
+    rejections: int = 0
+    canaries_opened: int = 0
+    canaries_passed: int = 0
 
     @property
     def points(self) -> Points:
@@ -204,7 +257,7 @@ def settled_migration(row: Sequence[Any], place: Place) -> SettledMigration:
     *fields, answered_at, rejection, confirmed_at, seal, finished_at, signature = row[:17]
     request_id, answer_id, confirmed_id, result_id, root, batch_index = row[17:23]
     request = Request(*fields)
-    home_signature = Signature(signature)
+    home_signature = Signature(signature or b"")
     migration: Migration
     if rejection is None:
         migration = ConfirmedMigration(

@@ -117,32 +117,33 @@ class Rpc:
         )
         return [read.as_asked(*pair) for pair in zip(numbers, found, strict=True)]
 
-    def logs(self, contract: Address, from_block: int, to_block: int) -> list[RawLog]:
-        """All logs of a contract in a range of blocks, both ends included, in their order."""
+    def logs(self, contracts: Sequence[Address], from_block: int, to_block: int) -> list[RawLog]:
+        """All logs of these contracts in a range of blocks, both ends included, in their order."""
         wanted = {
-            "address": hex_of(contract),
+            "address": [hex_of(contract) for contract in contracts],
             "fromBlock": hex(from_block),
             "toBlock": hex(to_block),
         }
         logs = self._ask("eth_getLogs", [wanted], read.logs)
         return read.checked_logs(
-            logs, contract, lambda log: from_block <= log.block_number <= to_block
+            logs, contracts, lambda log: from_block <= log.block_number <= to_block
         )
 
-    def logs_of_block(self, contract: Address, block_hash: BlockHash) -> list[RawLog]:
-        """All logs of a contract in just this block; ChainError when the chain dropped it."""
-        return self.logs_of_blocks(contract, [block_hash])[0]
+    def logs_of_block(self, contracts: Sequence[Address], block_hash: BlockHash) -> list[RawLog]:
+        """All logs of these contracts in just this block; ChainError when the chain dropped it."""
+        return self.logs_of_blocks(contracts, [block_hash])[0]
 
     def logs_of_blocks(
-        self, contract: Address, block_hashes: Sequence[BlockHash]
+        self, contracts: Sequence[Address], block_hashes: Sequence[BlockHash]
     ) -> list[list[RawLog]]:
         """The same for several blocks, a hundred per round trip."""
+        addresses = [hex_of(contract) for contract in contracts]
         asked: list[_Call] = [
-            ("eth_getLogs", [{"address": hex_of(contract), "blockHash": hex_of(block)}])
+            ("eth_getLogs", [{"address": addresses, "blockHash": hex_of(block)}])
             for block in block_hashes
         ]
         return [
-            read.checked_logs(logs, contract, lambda log, block=block: log.block_hash == block)  # type: ignore[misc]
+            read.checked_logs(logs, contracts, lambda log, block=block: log.block_hash == block)  # type: ignore[misc]
             for block, logs in zip(block_hashes, self._ask_many(asked, read.logs), strict=True)
         ]
 

@@ -28,7 +28,8 @@ def receipts(rpc: Rpc, number: int) -> list[Json]:
 def account(
     rpc: Rpc, contract: Address, slots: Sequence[int], number: int
 ) -> tuple[tuple[bytes, ...], tuple[tuple[bytes, ...], ...]] | None:
-    """The proofs of an account and of these slots; None where the chain does not give them."""
+    """The proofs of an account and of these slots, of one that is zero an empty proof; None where
+    the chain does not give them."""
     keys = ["0x" + slot.to_bytes(32, "big").hex() for slot in slots]
     try:
         answer = rpc.raw("eth_getProof", [hex_of(contract), keys, hex(number)])
@@ -38,7 +39,12 @@ def account(
     storage = fields.get("storageProof")
     if not isinstance(storage, list) or len(storage) != len(slots):
         raise read.distrust("proofs of other slots than those asked for")
-    return _nodes(fields), tuple(_nodes(read.mapping(slot), "proof") for slot in storage)
+    return _nodes(fields), tuple(map(_slot_nodes, storage))
+
+
+def _slot_nodes(slot: Any) -> tuple[bytes, ...]:
+    fields = read.mapping(slot)
+    return _nodes(fields, "proof") if read.quantity(fields.get("value")) else ()
 
 
 def _nodes(fields: Json, name: str = "accountProof") -> tuple[bytes, ...]:

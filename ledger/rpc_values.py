@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -166,10 +166,10 @@ def logs(value: Any) -> list[RawLog]:
 
 
 def checked_logs(
-    found: list[RawLog], contract: Address, belongs: Callable[[RawLog], bool]
+    found: list[RawLog], contracts: Collection[Address], belongs: Callable[[RawLog], bool]
 ) -> list[RawLog]:
     """The logs, once it is certain that they are the ones asked for, each once and in order."""
-    if any(entry.address != contract or not belongs(entry) for entry in found):
+    if any(entry.address not in contracts or not belongs(entry) for entry in found):
         raise distrust("a log that was not asked for")
     places = [(entry.block_number, entry.log_index) for entry in found]
     if any(after <= before for before, after in pairwise(places)):

@@ -13,49 +13,77 @@ from typing import Any
 
 from sqlite_utils import Database
 
-CLAIMED, VERIFIED, REFUSED = 1, 2, 3
-"""kudos.state, as IKudosLedger.State."""
+CLAIMED, VERIFIED, REFUSED, VOID = 1, 2, 3, 4
+"""kudos.state, as IKudosSteps.State and IClaimVotes.Standing."""
 
 ABSTAIN, APPROVE, REFUSE = 0, 1, 2
 """votes.verdict."""
 
+_REQUEST = (
+    *("request_id", "home", "host", "process_id", "process_name", "commitment"),
+    *("cpu_seconds", "memory_mib", "output_kib", "seq", "result_deadline", "requested_at"),
+)
+
 ROWS: dict[str, tuple[str, ...]] = {
-    "logs": ("block_hash", "tx", "topics", "data", "block", "log_index"),
+    "logs": ("block_hash", "tx", "contract", "topics", "data", "block", "log_index"),
     "batches": ("host", "root", "records", "confirmed", "claim_bits", "block", "log_index"),
+    "exclusions": ("host", "root", "validator", "record_bits", "block", "log_index"),
+    "step_requests": (*_REQUEST, "block", "log_index"),
+    "steps": ("asset_id", "request_id", "kind", "signed_at", "seal", "block", "log_index"),
+    "signatures": ("asset_id", "signature", "block", "log_index"),
     "migrations": (
-        *("request_id", "home", "host", "process_id", "process_name", "commitment"),
-        *("cpu_seconds", "memory_mib", "output_kib", "seq", "result_deadline", "requested_at"),
+        *_REQUEST,
         *("answer_id", "answered_at", "rejection", "confirmed_id", "confirmed_at"),
         *("result_id", "seal", "finished_at", "home_signature"),
         *("root", "batch_index", "block", "log_index"),
     ),
     "kudos": (
-        *("kudos_id", "level", "host", "home", "asset_id", "request_id", "origin"),
+        *("kudos_id", "repeats", "attempt"),
+        *("level", "host", "home", "asset_id", "request_id", "origin"),
         *("root", "batch_index", "result_digest", "seal_salt", "epoch", "block", "log_index"),
     ),
+    "receipts": ("result_id", "received_at", "signature", "block", "log_index"),
     "ballots": ("host", "root", "validator", "approve", "refuse", "block", "log_index"),
     "votes": ("kudos_id", "validator", "verdict", "reason", "block", "log_index"),
+    "vote_commitments": ("validator", "round", "commitment", "block", "log_index"),
+    "vote_reveals": ("validator", "round", "block", "log_index"),
     "decisions": ("kudos_id", "state", "block", "log_index"),
     "openings": (
         *("request_id", "home", "result_id", "task_digest", "family", "parameters", "salt"),
-        *("opened_at", "signature", "block", "log_index"),
+        *("solution", "opened_at", "signature", "block", "log_index"),
+    ),
+    "draws": (
+        *("request_id", "home", "result_id", "task_digest", "mark_hash", "block", "log_index"),
     ),
     "skipped": (
-        "kind",
-        "item",
-        "host",
-        "home",
-        "root",
-        "request_id",
-        "reason",
-        "block",
-        "log_index",
+        *("kind", "item", "host", "home", "root", "request_id", "reason", "block", "log_index"),
     ),
+    "validator_sets": ("version", "seats", "threshold", "block", "log_index"),
+    "proposals": (
+        *("proposal", "content_hash", "proposer", "kind", "set_version", "seats", "threshold"),
+        *("family", "implementation", "block", "log_index"),
+    ),
+    "proposal_votes": ("proposal", "validator", "verdict", "block", "log_index"),
+    "proposal_steps": ("proposal", "kind", "ready_at", "block", "log_index"),
+    "families": ("number", "family", "implementation", "block", "log_index"),
+    "beacon_commitments": ("period", "validator", "commitment", "block", "log_index"),
+    "beacon_reveals": ("period", "validator", "secret", "block", "log_index"),
+    "beacon_steps": ("period", "kind", "number", "beacon", "block", "log_index"),
+    "puzzles": ("host", "counter", "difficulty", "number", "block", "log_index"),
+    "carried": ("host", "k1", "k2", "k3", "block", "log_index"),
+    "life": ("kind", "number", "contract", "block", "log_index"),
 }
-"""The written-once tables and the columns that a row's digest covers."""
+"""The written-once tables and the columns that a row's digest covers.
+
+``kudos.kudos_id`` is the id of the KUDOS asset where it is claimed for the first time; a claim that
+is made again names that id in ``repeats`` and has one of its own, made from it and ``attempt``.
+``home`` is zero where the contract itself gave the puzzle. A migration that came the strict way has
+no ``root``; its single assets are in ``steps``, the signatures of those in ``signatures``, and
+where there is none the owner sent the transaction.
+"""
 
 NODE_TOTALS = (
-    *("k1", "k2", "k3", "claims", "refused"),
+    *("k1", "k2", "k3", "claims", "refused", "void"),
     *("requests", "accepted", "rejected", "hosted", "rejections"),
     *("canaries_opened", "canaries_passed"),
 )
@@ -65,28 +93,11 @@ _INTEGERS = frozenset(
     {
         *("block", "log_index", "records", "confirmed", "cpu_seconds", "memory_mib", "output_kib"),
         *("seq", "result_deadline", "requested_at", "answered_at", "rejection", "confirmed_at"),
-        *(
-            "finished_at",
-            "batch_index",
-            "level",
-            "epoch",
-            "verdict",
-            "reason",
-            "state",
-            "opened_at",
-        ),
-        *(
-            "item",
-            "number",
-            "timestamp",
-            "logs",
-            "final",
-            "count",
-            "indexed_at",
-            "head",
-            "final_number",
-        ),
-        *("decided_block", *NODE_TOTALS),
+        *("finished_at", "batch_index", "level", "epoch", "attempt", "verdict", "reason", "state"),
+        *("signed_at", "received_at", "opened_at", "item", "round", "version", "threshold"),
+        *("proposal", "set_version", "ready_at", "period", "counter"),
+        *("difficulty", "number", "timestamp", "logs", "final", "count", "indexed_at", "head"),
+        *("final_number", "decided_block", *NODE_TOTALS),
     }
 )
 _TEXTS = frozenset({"origin", "kind", "key", "value", "name"})
@@ -120,26 +131,9 @@ def create_tables(db: Database) -> None:
     db.table("cursor").create(
         {"id": int, **{column: _kind(column) for column in columns[1:]}}, pk="id", strict=True
     )
-    keys: dict[str, Any] = {
-        "logs": ("block_hash", "log_index"),
-        "batches": ("host", "root"),
-        "migrations": "request_id",
-        "kudos": "kudos_id",
-        "ballots": ("host", "root", "validator"),
-        "votes": ("kudos_id", "validator"),
-        "decisions": "kudos_id",
-        "openings": "request_id",
-        "skipped": ("block", "log_index", "item"),
-    }
-    optional = {
-        *("rejection", "confirmed_id", "confirmed_at", "result_id", "seal", "finished_at"),
-        *("origin", "root", "batch_index", "result_digest", "seal_salt", "reason"),
-    }
     for table, row in ROWS.items():
-        nullable = {"host", "home", "root", "request_id"} if table == "skipped" else optional
-        if table in ("batches", "ballots", "migrations"):
-            nullable = optional - {"root", "batch_index"}
-        _create(db, table, row, keys[table], nullable)
+        key = _KEYS.get(table, ("block", "log_index"))
+        _create(db, table, row, key, _NULLABLE.get(table, set()))
     _create_totals(db)
     for statement in _ADDITIONS:
         db.execute(statement)
@@ -157,6 +151,47 @@ def _create_totals(db: Database) -> None:
     _create(db, "pairs", pair, ("home", "host", "level", "epoch"), set())
 
 
+_KEYS: dict[str, Any] = {
+    "logs": ("block_hash", "log_index"),
+    "batches": ("host", "root"),
+    "exclusions": ("host", "root", "validator"),
+    "step_requests": "request_id",
+    "steps": "asset_id",
+    "signatures": "asset_id",
+    "migrations": "request_id",
+    "kudos": "kudos_id",
+    "receipts": "result_id",
+    "ballots": ("host", "root", "validator"),
+    "votes": ("kudos_id", "validator"),
+    "vote_commitments": ("validator", "round"),
+    "vote_reveals": ("validator", "round"),
+    "decisions": "kudos_id",
+    "openings": "request_id",
+    "draws": "request_id",
+    "skipped": ("block", "log_index", "item"),
+    "validator_sets": "version",
+    "proposals": "proposal",
+    "families": "number",
+    "beacon_commitments": ("period", "validator"),
+    "beacon_reveals": ("period", "validator"),
+}
+"""What a row is found by; elsewhere the log that it came from."""
+
+_NULLABLE: dict[str, set[str]] = {
+    "steps": {"signed_at", "seal"},
+    "migrations": {
+        *("rejection", "confirmed_id", "confirmed_at", "result_id", "seal", "finished_at"),
+        *("home_signature", "root", "batch_index"),
+    },
+    "kudos": {"repeats", "origin", "root", "batch_index", "result_digest", "seal_salt"},
+    "votes": {"reason"},
+    "openings": {"solution", "opened_at", "signature"},
+    "skipped": {"host", "home", "root", "request_id"},
+    "proposal_steps": {"ready_at"},
+    "beacon_steps": {"number", "beacon"},
+    "life": {"number", "contract"},
+}
+
 _ADDITIONS = (
     "CREATE INDEX blocks_open ON blocks (number) WHERE final = 0",
     f"ALTER TABLE kudos ADD COLUMN state INTEGER NOT NULL DEFAULT {CLAIMED}",
@@ -170,6 +205,12 @@ _ADDITIONS = (
     "CREATE INDEX kudos_by_request ON kudos (request_id)",
     "CREATE INDEX kudos_by_place ON kudos (host, root, batch_index) WHERE level < 3",
     f"CREATE INDEX kudos_open ON kudos (block, log_index) WHERE state = {CLAIMED}",
+    "CREATE INDEX kudos_by_repeats ON kudos (repeats, attempt) WHERE repeats IS NOT NULL",
+    "CREATE INDEX beacon_steps_by_period ON beacon_steps (period)",
+    "CREATE INDEX steps_by_request ON steps (request_id)",
+    "CREATE INDEX migrations_by_result ON migrations (substr(result_id, 1, 8))"
+    " WHERE result_id IS NOT NULL",
+    "CREATE INDEX migrations_by_answer ON migrations (substr(answer_id, 1, 8))",
     "CREATE INDEX skipped_by_request ON skipped (request_id)",
     "CREATE INDEX openings_by_home ON openings (home)",
     "CREATE INDEX votes_by_validator ON votes (validator, verdict)",

@@ -6,6 +6,7 @@ dict (``ledger.synthetic``). Nobody here imports web3 for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from ledger.eip712 import Domain
@@ -34,10 +35,12 @@ class ChainSource(Protocol):
     def header(self, block: BlockRef, /) -> ChainHeader | None: ...
 
     def logs(
-        self, contract: Address, from_block: BlockNumber, to_block: BlockNumber, /
+        self, contracts: Sequence[Address], from_block: BlockNumber, to_block: BlockNumber, /
     ) -> list[RawLog]: ...
 
-    def logs_of_block(self, contract: Address, block_hash: BlockHash, /) -> list[RawLog]: ...
+    def logs_of_block(
+        self, contracts: Sequence[Address], block_hash: BlockHash, /
+    ) -> list[RawLog]: ...
 
 
 class CallableChain(ChainSource, Protocol):
@@ -61,6 +64,12 @@ class LedgerIdentity(Protocol):
     def threshold(self) -> int: ...
     @property
     def epoch_seconds(self) -> int: ...
+    @property
+    def round_seconds(self) -> int: ...
+    @property
+    def draw_rate(self) -> int: ...
+    @property
+    def period_seconds(self) -> int: ...
     @property
     def finality_depth(self) -> int: ...
     @property

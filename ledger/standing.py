@@ -129,6 +129,15 @@ def epoch_points(
     return list(conn.execute(sql, (node, _until(at))))
 
 
+def drawn_passed(conn: sqlite3.Connection, node: Address, at: BlockNumber | None) -> int:
+    """How many verified canaries of a node nobody had planted; reads every Kudos of the node."""
+    sql = (
+        f"SELECT count(*) FROM kudos WHERE host = ? AND decided_block <= ? AND {_VERIFIED}"
+        " AND level = 3 AND origin = 'drawn'"
+    )
+    return int(conn.execute(sql, (node, _until(at))).fetchone()[0])
+
+
 def strangers(conn: sqlite3.Connection, host: Address, at: BlockNumber | None) -> tuple[int, int]:
     """Among the homes of a host's last tasks: those that had done no verified work when it first
     helped them, and how many of these have by now."""

@@ -19,14 +19,15 @@ from typing import Any
 from sqlite_utils import Database
 
 from ledger import facet_rollups, schema
-from ledger.changes import Changes, Claim, Settled, check_minted
+from ledger.changes import Changes, check_minted
 from ledger.digests import DAMAGE, block_digest, check_copy
+from ledger.earlier import EarlierRows
 from ledger.errors import CorruptData
 from ledger.events import RawLog
 from ledger.projection import Projector
 from ledger.rollups import Totals, affected_since, recount
 from ledger.source import ChainHeader, LedgerIdentity
-from ledger.types import Address, BlockHash, BlockNumber, Digest, UnixSeconds, hex_of
+from ledger.types import Address, BlockHash, BlockNumber, UnixSeconds, hex_of
 
 BUSY_SECONDS = 10.0
 
@@ -45,6 +46,7 @@ class IndexStore:
     def __init__(self, db: Database, deployment: LedgerIdentity) -> None:
         self._db = db
         self._conn = db.conn
+        self._earlier = EarlierRows(db.conn)
         self._domain = deployment.domain
         self._projector = Projector(deployment.domain, deployment.epoch_seconds)
 
@@ -118,7 +120,7 @@ class IndexStore:
             rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in schema.ROWS}
             unminted: Counter[tuple[Address, int]] = Counter()
             for log in logs:
-                changes = self._projector.project(log, header.timestamp, self)
+                changes = self._projector.project(log, header.timestamp, self._earlier)
                 self._write(changes, header.number)
                 unminted.update(changes.unminted)
                 for table, added in changes.rows.items():
@@ -179,29 +181,6 @@ class IndexStore:
         except DAMAGE as error:
             return [f"The file is damaged: {error}."]
 
-    # What the projection asks about earlier events (ledger.changes.Context).
-
-    def batch_claims(self, host: Address, root: Digest) -> dict[int, Claim] | None:
-        """The claims of a batch by index; None when there is no such batch."""
-        if self._one("SELECT 1 FROM batches WHERE host = ? AND root = ?", host, root) is None:
-            return None
-        sql = (
-            f"SELECT batch_index, {_CLAIM} FROM kudos"
-            " WHERE host = ? AND root = ? AND level < 3 ORDER BY batch_index"
-        )
-        return {row[0]: Claim(*row[1:]) for row in self._conn.execute(sql, (host, root))}
-
-    def claim(self, kudos_id: Digest) -> Claim | None:
-        """One claim by its id."""
-        row = self._one(f"SELECT {_CLAIM} FROM kudos WHERE kudos_id = ?", kudos_id)
-        return Claim(*row) if row else None
-
-    def settled(self, request_id: Digest) -> Settled | None:
-        """Who a settled request was between, and its RESULT."""
-        sql = "SELECT home, host, result_id FROM migrations WHERE request_id = ?"
-        row = self._one(sql, request_id)
-        return Settled(*row) if row else None
-
     def _write(self, changes: Changes, block: BlockNumber) -> None:
         for table, rows in changes.rows.items():
             self._conn.executemany(_INSERT[table], rows)
@@ -234,9 +213,6 @@ class IndexStore:
 
     def _value(self, sql: str) -> str:
         return str(self._conn.execute(sql).fetchone()[0])
-
-
-_CLAIM = "kudos_id, level, host, home, epoch, state"
 
 
 def _insert(table: str, columns: Iterable[str]) -> str:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from ledger import record
 from ledger.assets import K3_CANARY, Kudos, Migration
+from ledger.claim_calls import ClaimVote
+from ledger.contracts import contracts_of
 from ledger.errors import ChainError, KudosError, UsageError
 from ledger.events import RawLog
 from ledger.indexer import Indexer
@@ -28,6 +30,7 @@ from ledger.source import BlockRef
 from ledger.store import IndexStore
 from ledger.synthetic_actors import Actors, Planted, Settings, deployment_of
 from ledger.synthetic_contract import Emitted, SyntheticContract
+from ledger.synthetic_views import answer
 from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash, UnixSeconds
 
 FIRST_TIMESTAMP = 1_790_000_000
@@ -67,7 +70,8 @@ class SyntheticChain:
         deployment, settings = self.deployment, self.settings
         self.actors = Actors(settings, deployment.domain)
         self.contract = SyntheticContract(
-            deployment.domain, deployment.validators, settings.threshold, settings.epoch_seconds
+            *(deployment.domain, deployment.validators, settings.threshold),
+            *(settings.epoch_seconds, deployment.round_seconds),
         )
         genesis = Header(
             BlockNumber(0), BlockHash(bytes(32)), BlockHash(bytes(32)), UnixSeconds(FIRST_TIMESTAMP)
@@ -78,6 +82,7 @@ class SyntheticChain:
         self._unvoted: list[tuple[Address, Digest]] = []
         self._unclaimed: list[Planted] = []
         self._undecided: list[Digest] = []
+        self._sealed: list[tuple[Address, list[ClaimVote]]] = []
         self._last_settled: dict[Address, Migration] = {}
 
     def mine(self, migrations: int = 0, salt: str = "") -> Block:
@@ -86,7 +91,9 @@ class SyntheticChain:
         if salt:
             self.actors.random.seed(f"{self.settings.seed}/{salt}")
         timestamp = UnixSeconds(self.blocks[-1].header.timestamp + self.settings.block_seconds)
-        emitted = [*self._vote(), *self._claim(timestamp), *self._settle(migrations, timestamp)]
+        first = self.contract.begin() if len(self.blocks) == 1 and not self._pruned else []
+        votes = [*self._vote(), *self._judge(timestamp)]
+        emitted = [*first, *votes, *self._claim(timestamp), *self._settle(migrations, timestamp)]
         block = self._seal(timestamp, emitted, salt)
         self.blocks.append(block)
         return block
@@ -122,26 +129,26 @@ class SyntheticChain:
         return next((b.header for b in self.blocks if b.header.hash == block), None)
 
     def logs(
-        self, contract: Address, from_block: BlockNumber, to_block: BlockNumber, /
+        self, contracts: Sequence[Address], from_block: BlockNumber, to_block: BlockNumber, /
     ) -> list[RawLog]:
         """As ``Rpc.logs``."""
         chosen = self.blocks[max(0, from_block - self._pruned) : to_block - self._pruned + 1]
-        return [log for block in chosen for log in block.logs if log.address == contract]
+        return [log for block in chosen for log in block.logs if log.address in contracts]
 
-    def logs_of_block(self, contract: Address, block_hash: BlockHash, /) -> list[RawLog]:
+    def logs_of_block(self, contracts: Sequence[Address], block_hash: BlockHash, /) -> list[RawLog]:
         """As ``Rpc.logs_of_block``."""
         for block in reversed(self.blocks):
             if block.header.hash == block_hash:
-                return [log for log in block.logs if log.address == contract]
+                return [log for log in block.logs if log.address in contracts]
         raise ChainError("The synthetic chain has no such block.")
 
     def call(self, to: Address, data: bytes, block: BlockNumber, /) -> bytes:
         """As ``Rpc.call``, at the newest block."""
-        if to != self.deployment.contract:
+        if to not in contracts_of(self.deployment.contract).all:
             return b""  # an account without code, at any block
         if block != self.blocks[-1].header.number:
             raise ChainError("The synthetic chain answers calls of its ledger at its head only.")
-        return self.contract.call(data)
+        return answer(self.contract, data)
 
     def _settle(self, migrations: int, timestamp: int) -> Iterator[Emitted]:
         while migrations > 0:
@@ -169,19 +176,32 @@ class SyntheticChain:
         return batch
 
     def _vote(self) -> Iterator[Emitted]:
+        """On the batches of the block before."""
         random, settings = self.actors.random, self.settings
         batches, self._unvoted = self._unvoted, []
-        canaries, self._undecided = self._undecided, []
         for host, root in batches:
             bad = sum(1 << i for i in range(128) if random.random() < settings.refused)
             for validator in self.contract.validators:
                 abstain = 1 << random.randrange(128)
                 yield from self.contract.vote(validator, host, root, bad, abstain)
+
+    def _judge(self, timestamp: int) -> Iterator[Emitted]:
+        """Commits to votes on the canaries of the round before, and reveals those committed then;
+        a block is a round of its own."""
+        number = timestamp // self.contract.commit_seconds
+        sealed, self._sealed = self._sealed, []
+        for validator, sealed_votes in sealed:
+            yield from self.contract.reveal_votes(validator, number - 1, sealed_votes)
+        canaries, self._undecided = self._undecided, []
+        refused = self.settings.refused
+        votes = []
         for kudos_id in canaries:
-            bad_canary = random.random() < settings.refused
-            for validator in self.contract.validators:
-                reason = Reason.REFUSE_RESULT if bad_canary else Reason.APPROVE
-                yield from self.contract.vote_canary(validator, kudos_id, reason)
+            bad = self.actors.random.random() < refused
+            votes.append(ClaimVote(kudos_id, Reason.REFUSE_RESULT if bad else Reason.APPROVE))
+        for validator in self.contract.validators if votes else ():
+            salt = Digest(self.actors.random.randbytes(32))
+            yield from self.contract.commit_votes(validator, number, votes, salt)
+            self._sealed.append((validator, votes))
 
     def _claim(self, timestamp: int) -> Iterator[Emitted]:
         planted_canaries, self._unclaimed = self._unclaimed, []
@@ -199,17 +219,16 @@ class SyntheticChain:
     def _seal(self, timestamp: UnixSeconds, emitted: Sequence[Emitted], salt: str) -> Block:
         parent = self.blocks[-1].header
         number = BlockNumber(parent.number + 1)
-        content = b"".join(b"".join(topics) + data for topics, data in emitted)
+        content = b"".join(b"".join(topics) + data for _, topics, data in emitted)
         seed = parent.hash + number.to_bytes(8, "big") + salt.encode() + content
         block_hash = BlockHash(sha256(seed).digest())
         logs = tuple(
             RawLog(
-                self.deployment.contract,
-                *(topics, data, number, block_hash),
+                *(contract, topics, data, number, block_hash),
                 TxHash(sha256(block_hash + bytes([index % 256, index >> 8])).digest()),
                 index,
             )
-            for index, (topics, data) in enumerate(emitted)
+            for index, (contract, topics, data) in enumerate(emitted)
         )
         return Block(Header(number, block_hash, parent.hash, timestamp), logs)
 
@@ -226,7 +245,7 @@ def fill(path: Path, migrations: int, settings: Settings, per_block: int = 512) 
             indexer.step()
             chain.prune(keep=64)
             yield min(done, migrations)
-        for _ in range(settings.finality_depth + 3):
+        for _ in range(settings.finality_depth + 4):
             chain.mine()
         indexer.step()
 

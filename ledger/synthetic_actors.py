@@ -49,6 +49,9 @@ class SyntheticDeployment:
     epoch_seconds: int
     finality_depth: int
     finality: Literal["depth", "chain"] = "depth"
+    round_seconds: int = 2
+    draw_rate: int = 0
+    period_seconds: int = 86_400
 
     @property
     def domain(self) -> Domain:
@@ -157,6 +160,7 @@ def deployment_of(settings: Settings) -> SyntheticDeployment:
     return SyntheticDeployment(
         *(31_337, contract, BlockNumber(1), tuple(validators)),
         *(settings.threshold, settings.epoch_seconds, settings.finality_depth),
+        round_seconds=settings.block_seconds,
     )
 
 

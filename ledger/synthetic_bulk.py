@@ -14,52 +14,33 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 from eth_hash.auto import keccak
 
-from ledger import facet_rollups, rollups, schema
+from ledger import schema
 from ledger.assets import process_name_field
-from ledger.errors import KudosError, UsageError
+from ledger.contracts import contracts_of
+from ledger.errors import KudosError
 from ledger.events import SIGNATURES
 from ledger.reasons import Reason
-from ledger.store import IndexStore
 from ledger.synthetic import FIRST_TIMESTAMP
 from ledger.synthetic_actors import Settings, SyntheticDeployment, deployment_of
-from ledger.types import BlockNumber, UnixSeconds
+from ledger.synthetic_load import load
+from ledger.synthetic_shape import Shape
+from ledger.types import ZERO_ADDRESS
 
 ASSETS_PER_MIGRATION = 4.48
 DAYS = 120
 FLUSH = 200_000
+_STEPS = 3
+"""How many blocks a migration takes that comes the strict way."""
 _LIMITS = (60, 512, 4096)
-_TOPICS = keccak(SIGNATURES["CanaryVoted"].encode()) + bytes(64)
+_TOPICS = keccak(SIGNATURES["ClaimVoted"].encode()) + bytes(64)
 _DATA = int(Reason.APPROVE).to_bytes(32, "big")
 """What every log says: something that can be decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How the ledger is made up; shares are those of ``Settings``, in a thousand."""
-
-    per_block: int = 128
-    per_batch: int = 32
-    nodes: int = 1000
-    validators: int = 5
-    threshold: int = 3
-    names: int = 200
-    rejected: int = 250
-    first_claims: int = 100
-    canaries: int = 154
-    unclaimed: int = 20
-    refused: int = 20
-    dissent: int = 5
-    abstained: int = 5
-    silent: int = 50
-    stuck: int = 1
-    skipped: int = 2
 
 
 class BulkLedger:
@@ -69,12 +50,14 @@ class BulkLedger:
         self.shape = shape
         self.settings = Settings(seed=seed, validators=shape.validators, threshold=shape.threshold)
         self.deployment: SyntheticDeployment = deployment_of(self.settings)
+        self._emitter = contracts_of(self.deployment.contract).claims
         self.blocks = max(8, round(assets / ASSETS_PER_MIGRATION / shape.per_block))
         self.rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
         self._random = Random(seed)
         self._nodes = [self._random.randbytes(20) for _ in range(shape.nodes)]
         self._names = [process_name_field(f"cc -O2 unit{n}.c") for n in range(shape.names)]
         self._sequences: Counter[tuple[bytes, bytes]] = Counter()
+        self._carried = 0
         self._logs: Counter[int] = Counter()
 
     def timestamp(self, block: int) -> int:
@@ -90,8 +73,20 @@ class BulkLedger:
         self.rows["blocks"].append(
             (*header, self.shape.per_block // self.shape.per_batch, bytes(32), 0)
         )
+        if block == 1:
+            seats = b"".join(self.deployment.validators).ljust(320, b"\0")
+            self.rows["validator_sets"].append(
+                (1, seats, self.shape.threshold, block, self._log(block))
+            )
+        if block > 1 and self._random.random() * 1000 < self.shape.carried:
+            self._carry(block)
+        if self._random.random() * 1000 < self.shape.puzzles:
+            self._puzzle(block)
         for _ in range(self.shape.per_block // self.shape.per_batch):
             self._batch(block)
+        for _ in range(self.shape.per_block):
+            if self._random.random() * 1000 < self.shape.strict and block > _STEPS:
+                self._single(block)
 
     def _batch(self, block: int) -> None:
         random, shape = self._random, self.shape
@@ -114,12 +109,60 @@ class BulkLedger:
             self.rows["skipped"].append((*named, random.randbytes(32), int(late), block, log))
         self._votes([kudos_id for kudos_id, _ in claims], block, (host, root))
 
+    def _single(self, block: int) -> None:
+        """A migration that came the strict way: its steps are in the blocks before."""
+        random = self._random
+        home, host = random.sample(self._nodes, 2)
+        is_rejected = random.random() * 1000 < self.shape.rejected
+        claims: list[tuple[bytes, int]] = []
+        self._record(home, host, is_rejected, (None, None, block, self._log(block)), claims)
+        migration = self.rows["migrations"][-1]
+        place, log = migration[-2:]
+        ids = {"REQUEST": migration[0]}
+        if is_rejected:
+            ids["REJECTED"] = migration[12]
+        else:
+            ids |= {"ACCEPTED": migration[12], "CONFIRMED": migration[15], "RESULT": migration[17]}
+        self.rows["step_requests"].append(
+            (*migration[:12], block - _STEPS, self._log(block - _STEPS))
+        )
+        for number, (kind, asset_id) in enumerate(ids.items()):
+            at, seal = block - _STEPS + number, migration[18] if kind == "RESULT" else None
+            where = (place, log) if number == len(ids) - 1 else (at, self._log(at))
+            signed_at = self.timestamp(at)
+            self.rows["steps"].append((asset_id, migration[0], kind, signed_at, seal, *where))
+            if random.random() < 0.5:
+                self.rows["signatures"].append((asset_id, random.randbytes(64), *where))
+        if random.random() < 0.2:  # another that nobody answered
+            request_id = random.randbytes(32)
+            place = (block, self._log(block))
+            self.rows["step_requests"].append((request_id, *migration[1:12], *place))
+            asked = (request_id, request_id, "REQUEST", self.timestamp(block), None)
+            self.rows["steps"].append((*asked, *place))
+        self._votes([kudos_id for kudos_id, _ in claims], block, None)
+
+    def _carry(self, block: int) -> None:
+        """What a node had on the ledger before this one."""
+        for host in self._nodes[self._carried : self._carried + 1]:
+            totals = (self._random.randrange(9) for _ in range(3))
+            self.rows["carried"].append((host, *totals, block, self._log(block)))
+        self._carried += 1
+
+    def _puzzle(self, block: int) -> None:
+        """K3 of a puzzle that the contract gave, and minted at once."""
+        random, log = self._random, self._log(block)
+        puzzle, solution, parameters = (random.randbytes(32) for _ in range(3))
+        claim = (puzzle, None, 0, 3, random.choice(self._nodes), ZERO_ADDRESS, puzzle, puzzle)
+        proof = (solution, parameters, self.timestamp(block) // 86_400)
+        self.rows["kudos"].append((*claim, "open", None, None, *proof, block, log))
+        self.rows["decisions"].append((puzzle, schema.VERIFIED, block, log))
+
     def _record(
         self,
         home: bytes,
         host: bytes,
         is_rejected: bool,
-        settled: tuple[bytes, int, int, int],
+        settled: tuple[bytes | None, int | None, int, int],
         claims: list[tuple[bytes, int]],
     ) -> None:
         random = self._random
@@ -136,13 +179,14 @@ class BulkLedger:
             answered = (answer, now - 40, int(Reason.REPUTATION), *(None,) * 5)
         else:
             answered = (answer, now - 40, None, confirmed, now - 39, result, seal, now - 20)
-        self.rows["migrations"].append((*asked, now - 41, *answered, raw[224:], *settled))
+        signature = raw[224:] if settled[0] else None
+        self.rows["migrations"].append((*asked, now - 41, *answered, signature, *settled))
         if is_rejected and random.random() * 1000 >= self.shape.first_claims:
             return
         kudos_id, asset_id = random.randbytes(32), answer if is_rejected else confirmed
         level = 1 if is_rejected else 2
-        self._claim((kudos_id, level, host, home, asset_id, request_id, None), settled)
-        claims.append((kudos_id, settled[1]))
+        self._claim((kudos_id, None, 0, level, host, home, asset_id, request_id, None), settled)
+        claims.append((kudos_id, settled[1] or 0))
         if not is_rejected and random.random() * 1000 < self.shape.canaries:
             self._canary(home, host, request_id, result, settled[2] + 1)
 
@@ -159,25 +203,34 @@ class BulkLedger:
     ) -> None:
         if block > self.blocks:
             return
-        random = self._random
-        mark = (random.randbytes(32), bytes(32), bytes(32), random.randbytes(32))
-        signed = (self.timestamp(block), random.randbytes(64))
-        opened = (request_id, home, result_id, *mark, *signed, block, self._log(block))
-        self.rows["openings"].append(opened)
-        if random.random() * 1000 < self.shape.unclaimed:
-            return
-        kudos_id = random.randbytes(32)
-        claim = (kudos_id, 3, host, home, result_id, request_id, "planted")
-        self._claim(claim, (None, None, block, self._log(block)))
-        self._votes([kudos_id], block, None)
+        random, log = self._random, self._log(block)
+        is_drawn = random.random() * 1000 < self.shape.drawn
+        place = (block, log)
+        if is_drawn:
+            drawn = (request_id, home, result_id, random.randbytes(32), random.randbytes(32))
+            self.rows["draws"].append((*drawn, *place))
+        else:
+            mark = (random.randbytes(32), bytes(32), bytes(32), random.randbytes(32), None)
+            is_signed = random.random() * 1000 >= self.shape.unsigned
+            signed = (self.timestamp(block), random.randbytes(64)) if is_signed else (None, None)
+            self.rows["openings"].append((request_id, home, result_id, *mark, *signed, *place))
+        kudos_id, origin = random.randbytes(32), "drawn" if is_drawn else "planted"
+        claim = (kudos_id, None, 0, 3, host, home, result_id, request_id, origin)
+        self._claim(claim, (None, None, *place))
+        self._votes([kudos_id], block, None, level=3)
 
     def _votes(
-        self, claims: Sequence[bytes], block: int, batch: tuple[bytes, bytes] | None
+        self,
+        claims: Sequence[bytes],
+        block: int,
+        batch: tuple[bytes, bytes] | None,
+        level: int = 2,
     ) -> None:
         """What the validators say of one batch or canary, each in its own time."""
         random, shape = self._random, self.shape
         bad = [random.random() * 1000 < shape.refused for _ in claims]
         stuck = [random.random() * 1000 < shape.stuck for _ in claims]
+        void = [level == 3 and random.random() * 1000 < shape.void for _ in claims]
         given = [0] * len(claims)
         for position, validator in enumerate(self.deployment.validators):
             at = block + 1 + position // 2 + int(random.random() * 1.2)
@@ -187,86 +240,33 @@ class BulkLedger:
             if batch:
                 self.rows["ballots"].append((*batch, validator, bytes(16), bytes(16), at, log))
             for index, kudos_id in enumerate(claims):
-                verdict, reason = self._verdict(bad[index], stuck[index] and position > 1)
+                verdict, reason = shape.verdict(random, bad[index], stuck[index] and position > 1)
                 self.rows["votes"].append((kudos_id, validator, verdict, reason, at, log))
                 given[index] += verdict == (schema.REFUSE if bad[index] else schema.APPROVE)
                 if given[index] == shape.threshold:
                     given[index] += 1_000  # decided once
                     state = schema.REFUSED if bad[index] else schema.VERIFIED
+                    state = schema.VOID if void[index] else state
                     self.rows["decisions"].append((kudos_id, state, at, log))
+                    if level < 3 and state == schema.REFUSED and at < self.blocks:
+                        self._again(kudos_id, at + 1)
 
-    def _verdict(self, bad: bool, stuck: bool) -> tuple[int, int]:
-        chance = self._random.random() * 1000
-        if stuck or chance < self.shape.abstained:
-            return schema.ABSTAIN, int(Reason.ABSTAIN_INPUTS)
-        if bad != (chance > 1000 - self.shape.dissent):
-            return schema.REFUSE, int(Reason.REFUSE_RESULT)
-        return schema.APPROVE, int(Reason.APPROVE)
+    def _again(self, kudos_id: bytes, block: int) -> None:
+        """Some of what was refused had timed out, and is claimed again."""
+        if self._random.random() * 1000 >= self.shape.again:
+            return
+        first = next(row for row in reversed(self.rows["kudos"]) if row[0] == kudos_id)
+        claim = (self._random.randbytes(32), kudos_id, 1, *first[3:9])
+        place = (None, None, None, None, first[13], block, self._log(block))
+        self.rows["kudos"].append((*claim, *place))
 
     def _log(self, block: int) -> int:
         index = self._logs[block]
         self._logs[block] += 1
         block_hash = self.block_hash(block)
         tx = sha256(block_hash + index.to_bytes(4, "big")).digest()
-        self.rows["logs"].append((block_hash, tx, _TOPICS, _DATA, block, index))
+        self.rows["logs"].append((block_hash, tx, self._emitter, _TOPICS, _DATA, block, index))
         return index
-
-
-def load(
-    path: Path,
-    deployment: SyntheticDeployment,
-    batches: Iterable[dict[str, list[tuple[object, ...]]]],
-    indexed_at: int,
-) -> None:
-    """Makes a copy from rows in the order of ``schema.ROWS`` (and of ``blocks``), past the indexer.
-
-    Indexes come after the rows, roll-ups after the indexes.
-    """
-    if path.exists():
-        raise UsageError(f"{path} exists.", hint="Give another file name, or delete it first.")
-    with IndexStore.open(path, deployment) as store:
-        conn = store.connection
-        conn.execute("PRAGMA synchronous = OFF")
-        conn.execute("PRAGMA cache_size = -1000000")
-        sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-        indexes = conn.execute(sql).fetchall()
-        for name, _ in indexes:
-            conn.execute(f"DROP INDEX {name}")
-        for tables in batches:
-            with store.transaction():
-                for table, rows in tables.items():
-                    if rows:
-                        names = "" if table == "blocks" else f"({', '.join(schema.ROWS[table])})"
-                        marks = ", ".join("?" * len(rows[0]))
-                        conn.executemany(f"INSERT INTO {table} {names} VALUES ({marks})", rows)
-        with store.transaction():
-            conn.execute(
-                "UPDATE kudos SET state = d.state, decided_block = d.block FROM decisions d"
-                " WHERE d.kudos_id = kudos.kudos_id"
-            )
-            for _, create in indexes:
-                conn.execute(create)
-            conn.execute(
-                "UPDATE cursor SET (number, hash, timestamp) ="
-                " (SELECT number, hash, timestamp FROM blocks ORDER BY number DESC LIMIT 1)"
-            )
-        _build_rollups(store, deployment, indexed_at)
-
-
-def _build_rollups(store: IndexStore, deployment: SyntheticDeployment, indexed_at: int) -> None:
-    conn = store.connection
-    with store.transaction():
-        for column, sql in rollups.NODE_COUNTS.items():
-            conn.execute(
-                f"INSERT INTO nodes (address, {column}) {sql.format(who='1')}"
-                f" ON CONFLICT (address) DO UPDATE SET {column} = excluded.{column}"
-            )
-        conn.execute(f"INSERT INTO pairs {rollups.PAIR_COUNTS}")
-        facet_rollups.add(conn, deployment.domain, 0, (1 << 63) - 1)
-    cursor = store.cursor()
-    if cursor:
-        final = cursor.number - deployment.finality_depth
-        store.note_head(cursor.number, BlockNumber(final), UnixSeconds(indexed_at))
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:

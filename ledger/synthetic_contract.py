@@ -1,4 +1,4 @@
-"""What the contract does, in a few dictionaries: the state of ``ledger.synthetic`` and its logs.
+"""What the contracts do, in a few dictionaries: the state of ``ledger.synthetic`` and its logs.
 
 It trusts its caller (signatures and times are not checked) and is right about the rest: sequence
 numbers, Merkle roots, claims with the K1 caps, ballots, decisions, totals, views.
@@ -7,26 +7,28 @@ numbers, Merkle roots, claims with the K1 caps, ballots, decisions, totals, view
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from ledger import merkle, record
 from ledger.assets import CanaryOpened, ConfirmedMigration, Kudos, Migration
+from ledger.claim_calls import ClaimVote, votes_commitment
+from ledger.contracts import Contracts, contracts_of, creation_address
 from ledger.eip712 import Domain, digest
-from ledger.errors import ChainError
-from ledger.events import SIGNATURES
+from ledger.events import DECLARED, canonical
+from ledger.packed_claims import ClaimedCanary, HomesWords, PlantedOpening, encode_claimed
 from ledger.reasons import Reason
 from ledger.tally import decide, indices
-from ledger.types import ZERO_ADDRESS, Address, Digest, Signature, address_from_hex
+from ledger.types import ZERO_ADDRESS, Address, Digest, Signature
 
-Emitted = tuple[tuple[Digest, ...], bytes]
-"""Topics and data of a log."""
+Emitted = tuple[Address, tuple[Digest, ...], bytes]
+"""Emitting contract, topics and data of a log."""
 
 CLAIMED, VERIFIED, REFUSED = 1, 2, 3
+SEATS = 16
 
 
 @dataclass(slots=True)
@@ -45,8 +47,9 @@ class BatchState:
 
 @dataclass(slots=True)
 class CanaryState:
-    """One K3 claim."""
+    """One planted K3 claim."""
 
+    home: Address
     host: Address
     claimed_at: int
     state: int = CLAIMED
@@ -57,18 +60,46 @@ class SyntheticContract:
     """A ledger in memory; every method gives the logs that the transaction would leave."""
 
     def __init__(
-        self, domain: Domain, validators: Sequence[Address], threshold: int, epoch_seconds: int
+        self,
+        domain: Domain,
+        validators: Sequence[Address],
+        threshold: int,
+        epoch_seconds: int,
+        commit_seconds: int,
     ) -> None:
         self.domain = domain
         self.validators = tuple(validators)
         self.threshold = threshold
         self.epoch_seconds = epoch_seconds
         self.k1_per_host_and_epoch = 100
+        self.commit_seconds = commit_seconds
+        self._contracts = contracts_of(domain.contract)
         self.batches: dict[tuple[Address, Digest], BatchState] = {}
         self.canaries: dict[Digest, CanaryState] = {}
         self.totals: defaultdict[Address, Counter[int]] = defaultdict(Counter)
+        self.marks: set[tuple[Address, Address, int]] = set()
+        self.commitments: dict[tuple[Address, int], Digest] = {}
+        """Those that are not revealed, by validator and round."""
+        self.first_claims: dict[tuple[Address, Address], int] = {}
+        """By (home, host): the latest epoch with a K1 claim."""
         self._sequences: set[tuple[Address, Address, int]] = set()
         self._k1: Counter[tuple[Address | int, ...]] = Counter()
+
+    def begin(self) -> list[Emitted]:
+        """What the deployment logs: the first validators, the satellites, the first families."""
+        seats = [*self.validators, *[ZERO_ADDRESS] * (SEATS - len(self.validators))]
+        data = abi_encode(["address[16]", "uint256"], [seats, self.threshold])
+        parts = self._contracts
+        built = [
+            self._log("SatelliteBuilt", [_uint(number)], _word(satellite))
+            for number, satellite in enumerate((parts.queue, parts.claims, parts.beacon))
+        ]
+        families = [
+            self._log("FamilyRegistered", [_uint(number), name], _word(contract))
+            for number, name, contract in standard_families(parts)
+        ]
+        first = self._log("ValidatorSetChanged", [_uint(1)], data)
+        return [first, built[0], *families, *built[1:]]
 
     def settle(
         self, host: Address, migrations: Iterable[Migration], time: int
@@ -89,7 +120,7 @@ class SyntheticContract:
         self.batches[host, root] = BatchState(host, packed[2], ordered, time, claims)
         pairs = b"".join(bytes((index, Reason.SEQUENCE_USED)) for index in skipped)
         data = abi_encode(["uint128", "bytes", "bytes"], [claims, pairs, packed])
-        return root, [_log("BatchSettled", [_word(host), root], data)]
+        return root, [self._log("BatchSettled", [_word(host), root], data)]
 
     def vote(
         self, validator: Address, host: Address, root: Digest, refuse: int, abstain: int
@@ -104,7 +135,7 @@ class SyntheticContract:
         pairs = b"".join(bytes(pair) for pair in sorted(reasons))
         data = abi_encode(["uint128", "uint128", "bytes"], [approve, refuse, pairs])
         return [
-            _log("BatchVoted", [_word(validator), _word(host), root], data),
+            self._log("BatchVoted", [_word(validator), _word(host), root], data),
             *self._decide_batch(batch, root, validator),
         ]
 
@@ -119,25 +150,40 @@ class SyntheticContract:
         """Opens a mark and claims K3 on it."""
         request = migration.request
         kudos_id = digest(self.domain, kudos)
-        self.canaries[kudos_id] = CanaryState(request.host, time)
-        fields = [opened.result_id, opened.task_digest, opened.family, opened.parameters]
-        mark = abi_encode(
-            ["bytes32"] * 5 + ["uint64", "bytes"],
-            [*fields, opened.salt, opened.signed_at, signature],
+        self.canaries[kudos_id] = CanaryState(request.home, request.host, time)
+        self.marks.add((request.home, request.host, request.seq))
+        opening = PlantedOpening(
+            *(opened.family, opened.task_digest, opened.parameters, opened.salt),
+            *(kudos.seal_salt, kudos.result_digest),
         )
-        claim = abi_encode(["bytes32", "bytes32"], [kudos.result_digest, kudos.seal_salt])
-        topics = [kudos_id, _word(request.host), opened.request_id]
-        return kudos_id, [
-            _log("CanaryOpened", [opened.request_id, _word(request.home)], mark),
-            _log("CanaryClaimed", topics, claim),
-        ]
+        words = HomesWords(opened.signed_at, signature)
+        claimed = ClaimedCanary(request.home, request.seq, opening, words)
+        data = abi_encode(["bytes"], [encode_claimed([claimed])])
+        return kudos_id, [self._log("CanariesClaimed", [_word(request.host)], data)]
 
-    def vote_canary(self, validator: Address, kudos_id: Digest, reason: int) -> list[Emitted]:
-        """One validator's word on a K3 claim."""
+    def commit_votes(
+        self, validator: Address, number: int, votes: Sequence[ClaimVote], salt: Digest
+    ) -> list[Emitted]:
+        """A validator's commitment in a round."""
+        commitment = votes_commitment(self.domain, validator, number, votes, salt)
+        self.commitments[validator, number] = commitment
+        return [self._log("VotesCommitted", [_word(validator), _uint(number)], commitment)]
+
+    def reveal_votes(
+        self, validator: Address, number: int, votes: Sequence[ClaimVote]
+    ) -> list[Emitted]:
+        """One validator's words on K3 claims, committed in this round."""
+        del self.commitments[validator, number]
+        logs = [self._log("VotesRevealed", [_word(validator), _uint(number)], b"")]
+        for vote in votes:
+            logs += self._vote_canary(validator, vote.kudos_id, vote.reason)
+        return logs
+
+    def _vote_canary(self, validator: Address, kudos_id: Digest, reason: int) -> list[Emitted]:
         canary = self.canaries[kudos_id]
         canary.votes[validator] = reason
         topics = [_word(validator), kudos_id]
-        logs = [_log("CanaryVoted", topics, abi_encode(["uint8"], [reason]))]
+        logs = [self._log("ClaimVoted", topics, abi_encode(["uint8"], [reason]))]
         votes = list(canary.votes.values())
         approvals = votes.count(Reason.APPROVE)
         refusals = sum(129 <= vote <= 143 for vote in votes)
@@ -147,18 +193,10 @@ class SyntheticContract:
             canary.state = REFUSED
         else:
             return logs
-        verified = canary.state == VERIFIED
-        data = abi_encode(["bool"], [verified])
-        logs.append(_log("CanaryDecided", [kudos_id, _word(canary.host)], data))
-        return [*logs, *self._mint(validator, canary.host, Counter({3: 1} if verified else {}))]
-
-    def call(self, data: bytes) -> bytes:
-        """Answers the views that an audit asks like the contract."""
-        try:
-            view = _VIEWS[data[:4]]
-        except KeyError:
-            raise ChainError("The synthetic contract has no such view.") from None
-        return view(self, data[4:])
+        data = abi_encode(["uint8", "uint8"], [3, canary.state])
+        logs.append(self._log("ClaimDecided", [kudos_id, _word(canary.host)], data))
+        minted = Counter({3: 1} if canary.state == VERIFIED else {})
+        return [*logs, *self._mint(self._contracts.claims, canary.host, minted)]
 
     def _take_k1(self, home: Address, host: Address, time: int) -> bool:
         epoch = time // self.epoch_seconds
@@ -166,6 +204,7 @@ class SyntheticContract:
             return False
         self._k1[home, host, epoch] += 1
         self._k1[host, epoch] += 1
+        self.first_claims[home, host] = epoch
         return True
 
     def _decide_batch(self, batch: BatchState, root: Digest, validator: Address) -> list[Emitted]:
@@ -184,70 +223,39 @@ class SyntheticContract:
         batch.refused |= refused
         data = abi_encode(["uint128", "uint128"], [verified, refused])
         levels = Counter(2 if index < batch.confirmed else 1 for index in indices(verified))
-        decided_log = _log("BatchDecided", [_word(batch.host), root], data)
+        decided_log = self._log("BatchDecided", [_word(batch.host), root], data)
         return [decided_log, *self._mint(validator, batch.host, levels)]
 
     def _mint(self, validator: Address, host: Address, levels: Counter[int]) -> list[Emitted]:
         self.totals[host].update(levels)
         topics = [_word(validator), _word(ZERO_ADDRESS), _word(host)]
         return [
-            _log("TransferSingle", topics, abi_encode(["uint256"] * 2, [level, levels[level]]))
+            self._log("TransferSingle", topics, abi_encode(["uint256"] * 2, [level, levels[level]]))
             for level in sorted(levels)
         ]
 
-    def _view_kudos(self, arguments: bytes) -> bytes:
-        totals = self.totals.get(Address(arguments[12:32]), Counter())
-        return abi_encode(["uint64"] * 3, [totals[1], totals[2], totals[3]])
-
-    def _view_balances(self, arguments: bytes) -> bytes:
-        accounts, levels = abi_decode(["address[]", "uint256[]"], arguments)
-        asked = zip(accounts, levels, strict=True)
-        balances = [self.totals[address_from_hex(node)][level] for node, level in asked]
-        return abi_encode(["uint256[]"], [balances])
-
-    def _view_batch(self, arguments: bytes) -> bytes:
-        kinds = ["uint8", "uint8", "uint64", "uint128", "uint128", "uint128"]
-        batch = self.batches.get((Address(arguments[12:32]), Digest(arguments[32:64])))
-        if batch is None:
-            return abi_encode(kinds, [0] * 6)
-        head = [len(batch.migrations), batch.confirmed, batch.settled_at]
-        return abi_encode(kinds, [*head, batch.claims, batch.verified, batch.refused])
-
-    def _view_ballot(self, arguments: bytes) -> bytes:
-        batch = self.batches[Address(arguments[12:32]), Digest(arguments[32:64])]
-        validator = Address(arguments[76:96])
-        cast = batch.ballots.get(validator, (0, 0))
-        return abi_encode(["bool", "uint128", "uint128"], [validator in batch.ballots, *cast])
-
-    def _view_canary(self, arguments: bytes) -> bytes:
-        canary = self.canaries.get(Digest(arguments[:32]))
-        host, state, at = (
-            (canary.host, canary.state, canary.claimed_at) if canary else (bytes(20), 0, 0)
+    def _log(self, event: str, topics: Sequence[Digest], data: bytes) -> Emitted:
+        declared, signature = next(
+            (contract, text)
+            for contract, table in DECLARED.items()
+            for text in table.values()
+            if text.partition("(")[0] == event
         )
-        return abi_encode(["uint8", "address", "uint64"], [state, host, at])
+        topic = Digest(keccak(canonical(signature).encode()))
+        return getattr(self._contracts, declared), (topic, *topics), data
 
 
-_VIEWS: dict[bytes, Callable[[SyntheticContract, bytes], bytes]] = {
-    keccak(b"validators()")[:4]: lambda ledger, _: abi_encode(["address[]"], [ledger.validators]),
-    keccak(b"threshold()")[:4]: lambda ledger, _: _number(ledger.threshold),
-    keccak(b"epochSeconds()")[:4]: lambda ledger, _: _number(ledger.epoch_seconds),
-    keccak(b"k1PerHostAndEpoch()")[:4]: lambda ledger, _: _number(ledger.k1_per_host_and_epoch),
-    keccak(b"kudos(address)")[:4]: SyntheticContract._view_kudos,
-    keccak(b"balanceOfBatch(address[],uint256[])")[:4]: SyntheticContract._view_balances,
-    keccak(b"batch(address,bytes32)")[:4]: SyntheticContract._view_batch,
-    keccak(b"ballot(address,bytes32,address)")[:4]: SyntheticContract._view_ballot,
-    keccak(b"canary(bytes32)")[:4]: SyntheticContract._view_canary,
-}
-_TOPICS = {name: Digest(keccak(signature.encode())) for name, signature in SIGNATURES.items()}
+def standard_families(parts: Contracts) -> list[tuple[int, Digest, Address]]:
+    """Numbers, names and contracts of the families that the claims contract begins with."""
+    return [
+        (number, Digest(name.ljust(32, b"\0")), creation_address(parts.claims, number))
+        for number, name in enumerate((b"dlog", b"factor", b"preimage"), start=1)
+    ]
 
 
-def _log(event: str, topics: Sequence[Digest], data: bytes) -> Emitted:
-    return (_TOPICS[event], *topics), data
+def _uint(value: int) -> Digest:
+    return Digest(value.to_bytes(32, "big"))
 
 
 def _word(address: Address) -> Digest:
     return Digest(address.rjust(32, b"\0"))
-
-
-def _number(value: int) -> bytes:
-    return abi_encode(["uint256"], [value])

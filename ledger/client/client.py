@@ -15,6 +15,7 @@ from ledger.client.http import Http
 from ledger.client.stream import Event
 from ledger.desk import api_asset_models as found
 from ledger.desk import api_models as models
+from ledger.desk import api_rule_models as rules
 
 T = TypeVar("T")
 PREFIX = "/api/v1"
@@ -114,11 +115,31 @@ class Client:
         """How it stands with canaries."""
         return self._one(models.CanaryRecord, f"/nodes/{address}/canaries")
 
-    def node_why(self, address: str, *, outcome: str | None = None) -> Iterator[models.Why]:
+    def node_why(self, address: str, *, outcome: str | None = None) -> Iterator[found.Why]:
         """Each point that it has or does not have, with the reason."""
-        return self._pages(models.Why, f"/nodes/{address}/why", outcome=outcome)
+        return self._pages(found.Why, f"/nodes/{address}/why", outcome=outcome)
+
+    def node_puzzles(self, address: str) -> list[rules.Puzzle]:
+        """What it asked the contract for."""
+        return self._one(list[rules.Puzzle], f"/nodes/{address}/puzzles", limit=500)
 
     # Validators.
+
+    def validator_sets(self) -> list[rules.ValidatorSet]:
+        """Every set so far, the present one last."""
+        return self._one(list[rules.ValidatorSet], "/validators/sets")
+
+    def proposals(self) -> Iterator[rules.Proposal]:
+        """What validators proposed, the newest first."""
+        return self._pages(rules.Proposal, "/proposals")
+
+    def rounds(self) -> Iterator[rules.Round]:
+        """Rounds of committed votes, the newest first."""
+        return self._pages(rules.Round, "/rounds")
+
+    def beacon(self) -> Iterator[rules.Period]:
+        """Periods of the beacon, the newest first."""
+        return self._pages(rules.Period, "/beacon")
 
     def validators(self) -> list[found.Validator]:
         """How the validators vote."""
@@ -175,6 +196,10 @@ class Client:
     def canary(self, request_id: str) -> found.Canary:
         """The opened canary of a request."""
         return self._one(found.Canary, f"/canaries/{request_id}")
+
+    def draws(self, **filters: Any) -> Iterator[rules.Draw]:
+        """Canaries that the beacon drew, the newest first: as ``migrations``."""
+        return self._pages(rules.Draw, "/draws", **filters)
 
     def proof(self, asset_id: str) -> dict[str, Any]:
         """The proof bundle of an asset or Kudos, as `kudos verify` takes it."""

@@ -11,14 +11,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from ledger.desk import api_ledger, api_models, api_nodes, events
+from ledger.desk import api_ledger, api_models, api_nodes, api_rule, events
 from ledger.desk.api_document import PROBLEMS, add_document
 from ledger.desk.api_params import AtBlock, checked_block
 from ledger.desk.conditional import Ask
 from ledger.desk.context import REFRESH_SECONDS, Desk
 from ledger.desk.metrics import MEDIA_TYPE, Metrics
 from ledger.desk.problems import BadRequest
-from ledger.desk.queries import overview
+from ledger.desk.queries import overview, rule
 
 router = APIRouter(prefix="/api/v1")
 STREAM: dict[int | str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ def add_api(app: FastAPI, desk: Desk, metrics: Metrics, listeners: events.Listen
     """All routes for programs."""
     app.state.desk = desk
     app.state.listeners = listeners
-    for part in (router, api_nodes.router, api_ledger.router):
+    for part in (router, api_rule.router, api_nodes.router, api_ledger.router):
         app.include_router(part, responses=PROBLEMS)
 
     @app.get("/metrics", include_in_schema=False)
@@ -99,13 +99,15 @@ def stats(ask: Ask, at_block: AtBlock = None) -> api_models.Stats:
     """The totals of the whole ledger, and what waits for votes."""
     with ask.snapshot() as reader:
         at = checked_block(reader, at_block)
-        seen = ask.desk.once(reader, overview.overview, ask.desk.deployment.validators, at)
+        seen = ask.desk.once(reader, overview.overview, ask.desk.members(reader), at)
+        life = rule.life(reader)
     return api_models.Stats.model_validate(
         {
             "head": seen.head,
             "at_block": at,
             "counts": seen.counts,
             "quorum": seen.quorum,
+            "life": life,
             "reorganisations": seen.reorganisations,
         }
     )

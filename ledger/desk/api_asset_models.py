@@ -12,6 +12,7 @@ from ledger.desk.api_models import (
     DigestText,
     Level,
     Model,
+    OriginText,
     Place,
     StateText,
     VerdictText,
@@ -32,6 +33,7 @@ class Asset(Model):
     process_name: str
     level: int | None
     state: StateText | None
+    origin: OriginText | None
     reason: str | None
     signed_at: int | None
     block: int
@@ -78,8 +80,11 @@ class KudosClaim(Place):
     """The asset that it is claimed on."""
     request_id: DigestText
     epoch: int
-    origin: str | None
+    origin: OriginText | None
     """Of a K3's canary."""
+    repeats: DigestText | None
+    """The Kudos that is claimed again, for the `attempt`th time."""
+    attempt: int
     decided_block: int | None
 
 
@@ -104,6 +109,7 @@ class KudosBrief(Model):
     id: DigestText
     level: Level
     state: StateText
+    origin: OriginText | None
 
 
 class Migration(Place):
@@ -117,6 +123,8 @@ class Migration(Place):
     accepted: bool
     rejection: str | None
     canary_opened: bool
+    strict: bool
+    """Whether it came step by step, each asset in a transaction of its own."""
     kudos: list[KudosBrief]
 
 
@@ -135,6 +143,8 @@ class Step(Place):
     id: DigestText
     owner: AddressText
     signed_at: int | None
+    signature: str | None
+    """The owner's of this asset alone, where it came by itself and another sent it."""
     detail: str
     votes: list[StepVote]
 
@@ -156,9 +166,10 @@ class LifeCycle(Migration):
 
 
 class Canary(Place):
-    """An opened canary: the asset CANARY_OPENED, and what became of its K3."""
+    """An opened canary, and what became of its K3. The opening is an asset, CANARY_OPENED with an
+    id and a signing time, only where its home has signed it."""
 
-    id: DigestText
+    id: DigestText | None
     request_id: DigestText
     home: AddressText
     host: AddressText
@@ -168,10 +179,58 @@ class Canary(Place):
     family: DigestText
     parameters: DigestText
     salt: DigestText
-    opened_at: int
+    solution: DigestText | None
+    """Of a puzzle, whose answer the contract has checked."""
+    opened_at: int | None
     kudos_id: DigestText | None
     """The K3 claimed on it; null while nobody has."""
     state: StateText | None
+
+
+class Said(Model):
+    """One vote, with its reason in words."""
+
+    validator: AddressText
+    verdict: VerdictText
+    reason: str | None = Field(examples=["REFUSE_RESULT: The result is another one."])
+    block: int
+
+
+class Why(Model):
+    """One claim, or one thing without a claim, and why it counts or does not."""
+
+    outcome: Literal[
+        "verified",
+        "refused",
+        "void",
+        "timed_out",
+        "waiting",
+        "unreachable",
+        "late",
+        "skipped",
+        "never_asked",
+    ]
+    level: Level
+    points: int
+    home: AddressText | None
+    request_id: DigestText | None
+    kudos_id: DigestText | None
+    repeats: DigestText | None
+    """The Kudos that is claimed again, for the `attempt`th time."""
+    attempt: int
+    origin: OriginText | None
+    state: StateText | None
+    reason: str | None
+    """Why the contract skipped it."""
+    votes: list[Said]
+    waiting_on: list[AddressText]
+    unrevealed: list[AddressText]
+    """Those among them that committed to their vote and have not revealed it."""
+    not_eligible: list[AddressText]
+    """Validators that are a party to it, or took their seat after it was claimed."""
+    block: int
+    timestamp: int
+    decided_block: int | None
 
 
 class Hit(Model):

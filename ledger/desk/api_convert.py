@@ -19,6 +19,7 @@ STATES: dict[int, models.StateText] = {
     schema.CLAIMED: "waiting",
     schema.VERIFIED: "verified",
     schema.REFUSED: "refused",
+    schema.VOID: "void",
 }
 VERDICTS: dict[int, models.VerdictText] = {
     schema.ABSTAIN: "abstained",
@@ -37,10 +38,10 @@ def asset(row: AssetRow) -> assets.Asset:
     return assets.Asset.model_validate(fields | {"reason": reason_text(row.reason)})
 
 
-def reasoned(found: why.Why) -> models.Why:
-    fields = {name: getattr(found, name) for name in models.Why.model_fields}
+def reasoned(found: why.Why) -> assets.Why:
+    fields = {name: getattr(found, name) for name in assets.Why.model_fields}
     votes = [
-        models.Said(
+        assets.Said(
             validator=hex_of(said.validator),
             verdict=VERDICTS[said.verdict],
             reason=reason_text(said.reason),
@@ -48,7 +49,7 @@ def reasoned(found: why.Why) -> models.Why:
         )
         for said in found.votes
     ]
-    return models.Why.model_validate(fields | {"reason": reason_text(found.reason), "votes": votes})
+    return assets.Why.model_validate(fields | {"reason": reason_text(found.reason), "votes": votes})
 
 
 def claim(row: KudosRow) -> assets.KudosClaim:
@@ -73,24 +74,35 @@ def life_cycle(reader: Reader, settled: SettledMigration) -> assets.LifeCycle:
     """The whole life of a migration, and what can be recomputed of it."""
     opening = reader.opening(settled.request_id)
     claims = reader.claims_of(settled.request_id)
-    found = checks(reader.domain, settled, opening, claims)
-    steps = [_step(reader, settled, each) for each in reader.lifecycle(settled.request_id)]
+    alone = reader.steps(settled.request_id)
+    found = checks(reader.domain, settled, opening, claims, alone)
+    signatures = {step.asset_id: step.signature for step in alone}
+    steps = [
+        _step(reader, settled, each, signatures.get(each.id))
+        for each in reader.lifecycle(settled.request_id)
+    ]
     return assets.LifeCycle.model_validate(
         _migration_fields(reader, settled)
         | {"steps": steps, "checks": [assets.Check.model_validate(each) for each in found]}
     )
 
 
-def canary(reader: Reader, request_id: Digest) -> assets.Canary | None:
-    """The opened canary of a request; None when its mark is not open."""
+def canary(
+    reader: Reader, request_id: Digest, first_claim: Digest | None = None
+) -> assets.Canary | None:
+    """The opened canary of a request; None when its mark is not open, or the first claim on it is
+    another one."""
     settled, opening = reader.migration(request_id), reader.opening(request_id)
     if settled is None or opening is None:
         return None
     asset = opening.asset
-    third = next((each for each in reader.claims_of(request_id) if each.level == 3), None)
+    thirds = [each for each in reader.claims_of(request_id) if each.level == 3]
+    if first_claim is not None and thirds[0].kudos_id != first_claim:
+        return None
+    third = thirds[-1] if thirds else None
     return assets.Canary.model_validate(
         {
-            "id": digest(reader.domain, asset),
+            "id": digest(reader.domain, asset) if opening.signature else None,
             "request_id": request_id,
             "home": settled.request.home,
             "host": settled.request.host,
@@ -100,7 +112,8 @@ def canary(reader: Reader, request_id: Digest) -> assets.Canary | None:
             "family": asset.family,
             "parameters": asset.parameters,
             "salt": asset.salt,
-            "opened_at": asset.signed_at,
+            "solution": opening.solution,
+            "opened_at": asset.signed_at if opening.signature else None,
             "kudos_id": None if third is None else third.kudos_id,
             "state": None if third is None else STATES[third.state],
             **_place(opening.place),
@@ -112,7 +125,7 @@ def _migration_fields(reader: Reader, settled: SettledMigration) -> dict[str, ob
     request, asset = settled.request, settled.migration
     rejection = asset.rejected.reason if isinstance(asset, RejectedMigration) else None
     kudos = [
-        assets.KudosBrief(id=hex_of(row.kudos_id), level=row.level, state=STATES[row.state])
+        assets.KudosBrief.model_validate(_brief(row))
         for row in reader.claims_of(settled.request_id)
     ]
     return {
@@ -124,6 +137,7 @@ def _migration_fields(reader: Reader, settled: SettledMigration) -> dict[str, ob
         "accepted": isinstance(asset, ConfirmedMigration),
         "rejection": reason_text(rejection),
         "canary_opened": reader.opening(settled.request_id) is not None,
+        "strict": settled.root is None,
         "kudos": kudos,
         **_place(settled.place),
     }
@@ -140,12 +154,21 @@ def _claim_fields(row: KudosRow) -> dict[str, object]:
         "request_id": row.request_id,
         "epoch": row.epoch,
         "origin": row.origin,
+        "repeats": row.repeats,
+        "attempt": row.attempt,
         "decided_block": None if row.decided is None else row.decided.block,
         **_place(row.place),
     }
 
 
-def _step(reader: Reader, settled: SettledMigration, step: Step) -> assets.Step:
+def _brief(row: KudosRow) -> dict[str, object]:
+    state = STATES[row.state]
+    return {"id": row.kudos_id, "level": row.level, "state": state, "origin": row.origin}
+
+
+def _step(
+    reader: Reader, settled: SettledMigration, step: Step, signature: bytes | None
+) -> assets.Step:
     detail, votes = "", []
     if step.kudos is not None:
         detail = f"K{step.kudos.level} {STATES[step.kudos.state]}"
@@ -158,6 +181,7 @@ def _step(reader: Reader, settled: SettledMigration, step: Step) -> assets.Step:
             "id": step.id,
             "owner": step.owner,
             "signed_at": step.signed_at,
+            "signature": None if signature is None else "0x" + signature.hex(),
             "detail": detail,
             "votes": votes,
             **_place(step.place),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -26,7 +27,7 @@ from ledger.desk.api_params import (
 from ledger.desk.conditional import Ask
 from ledger.desk.problems import NotFound
 from ledger.desk.queries import explore, facets, search
-from ledger.desk.queries.explore_query import Kind
+from ledger.desk.queries.explore_query import Kind, Origin
 from ledger.reader import Reader
 from ledger.types import Digest
 
@@ -145,10 +146,16 @@ def list_votes(
 def list_canaries(
     ask: Ask, parties: Parties, limit: PageLimit = 50, cursor: CursorText = None
 ) -> models.Page[assets.Canary]:
-    """Opened canaries with what became of them, the newest first."""
+    """Opened canaries with what became of them, the newest first. An opening comes with the claim
+    for its K3; signed by its home it is an asset, too."""
     with ask.snapshot() as reader:
-        page = explore.page(reader, parties.query(limit, cursor, Kind.CANARY_OPENED))
-        rows = [canary for row in page.rows if (canary := convert.canary(reader, row.request_id))]
+        query = replace(parties.query(limit, cursor, Kind.KUDOS), level=3, origin=Origin.PLANTED)
+        page = explore.page(reader, query)
+        rows = [
+            canary
+            for row in page.rows
+            if (canary := convert.canary(reader, row.request_id, row.id))
+        ]
     return models.Page(rows=rows, next=page.next)
 
 

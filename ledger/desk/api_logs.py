@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from ledger.events import BatchSettled, Event, KudosMinted, MarkOpened, RawLog, decode
+from ledger.contracts import contracts_of
+from ledger.event_types import BatchSettled, CanariesClaimed, Event, KudosMinted
+from ledger.events import RawLog, decode
+from ledger.packed_claims import decode_claimed
 from ledger.reader import Reader
 from ledger.record import decode_batch
 from ledger.types import BlockNumber, Digest, hex_of
 
-_NAMES: dict[type, str] = {MarkOpened: "CanaryOpened", KudosMinted: "TransferSingle"}
+_NAMES: dict[type, str] = {KudosMinted: "TransferSingle"}
 """Events whose class is named apart from the contract's event."""
 
 
@@ -30,7 +33,7 @@ def after(reader: Reader, block: int, log_index: int, limit: int) -> list[LogEve
     """The logs behind this place in the order of the chain."""
     conn: sqlite3.Connection = reader.connection
     sql = (
-        "SELECT l.block, l.log_index, l.block_hash, l.tx, l.topics, l.data, b.timestamp"
+        "SELECT l.block, l.log_index, l.block_hash, l.tx, l.contract, l.topics, l.data, b.timestamp"
         " FROM logs l JOIN blocks b ON b.number = l.block"
         " WHERE (l.block, l.log_index) > (?, ?) ORDER BY l.block, l.log_index LIMIT ?"
     )
@@ -45,28 +48,33 @@ def block_hash(reader: Reader, number: int) -> bytes | None:
 
 
 def _event(reader: Reader, row: tuple[Any, ...]) -> LogEvent:
-    block, log_index, hash_, tx, topics, data, timestamp = row
+    block, log_index, hash_, tx, contract, topics, data, timestamp = row
     words = tuple(Digest(topics[i : i + 32]) for i in range(0, len(topics), 32))
-    log = RawLog(reader.domain.contract, words, data, BlockNumber(block), hash_, tx, log_index)
+    log = RawLog(contract, words, data, BlockNumber(block), hash_, tx, log_index)
     event = decode(log)
-    place = {"block": block, "log_index": log_index, "tx": hex_of(tx), "timestamp": timestamp}
+    place = {"contract": contracts_of(reader.domain.contract).role(contract)}
+    place |= {"block": block, "log_index": log_index, "tx": hex_of(tx), "timestamp": timestamp}
     name = _NAMES.get(type(event), type(event).__name__)
     return LogEvent(name, block, log_index, hash_, place | _members(reader, event))
 
 
 def _members(reader: Reader, event: Event) -> dict[str, Any]:
-    """The event's own fields. Of a batch, which may be large, only how many records it has:
-    /api/v1/assets shows them."""
+    """The event's own fields. Of what many records are packed into, which may be large, only how
+    many: /api/v1/assets shows them."""
     members = {each.name: _plain(getattr(event, each.name)) for each in fields(event)}
     if isinstance(event, BatchSettled):
         records = decode_batch(reader.domain, event.host, event.batch)
         members = members | {"batch": None, "records": len(records)}
+    if isinstance(event, CanariesClaimed):
+        members = members | {"claims": None, "canaries": len(decode_claimed(event.claims))}
     return {name: value for name, value in members.items() if value is not None}
 
 
 def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return hex_of(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     # Bitmaps and seconds may exceed what a JSON number of other languages holds exactly.

@@ -29,7 +29,8 @@ DigestText = Annotated[
     str, BeforeValidator(_text), Field(pattern="^0x[0-9a-f]{64}$", examples=["0x" + "3c" * 32])
 ]
 Bytes = Annotated[str, BeforeValidator(_text), Field(pattern="^0x([0-9a-f]{2})*$")]
-StateText = Literal["waiting", "verified", "refused"]
+StateText = Literal["waiting", "verified", "refused", "void"]
+OriginText = Literal["planted", "drawn", "open"]
 VerdictText = Literal["approved", "refused", "abstained"]
 Level = Annotated[int, Field(ge=1, le=3, examples=[3])]
 
@@ -101,6 +102,10 @@ class Counts(Model):
     k2: int
     k3: int
     refused: int
+    void: int
+    """Runs of the validators disagreed: nobody gains or loses."""
+    carried: int
+    """Verified Kudos that came over from the ledger before this one."""
     waiting: int
     points: int
     """1, 10 and 100 for each verified Kudos of level 1, 2 and 3."""
@@ -125,13 +130,24 @@ class Quorum(Model):
     on: list[WaitingOn]
 
 
+class Life(Model):
+    """Whether the ledger is closed, and whether it goes on from one before it."""
+
+    closed_at: int | None
+    final_at: int | None
+    """From when on its totals are final; until then votes on what is open still count."""
+    carried_nodes: int
+    """How many nodes' Kudos were carried over from the ledger before."""
+
+
 class Stats(Model):
-    """The whole ledger, now or as of a block. The quorum is always that of now."""
+    """The whole ledger, now or as of a block. Quorum and life are always those of now."""
 
     head: Head | None
     at_block: int | None
     counts: Counts
     quorum: Quorum
+    life: Life
     reorganisations: int
 
 
@@ -166,6 +182,9 @@ class Node(Model):
     k3: int
     claims: int
     refused: int
+    void: int
+    carried: int
+    """Verified Kudos, within k1 to k3, that came over from the ledger before this one."""
     waiting: int
     requests: int
     """Settled requests of this node to others, accepted or rejected."""
@@ -219,46 +238,26 @@ class Flow(Model):
     points_total: int
 
 
-class CanaryRecord(Model):
-    """How a node stands with canaries."""
+class OfOrigin(Model):
+    """K3 of canaries of one origin."""
 
-    opened_as_home: int
-    met_as_host: int
+    origin: OriginText
     claimed: int
     passed: int
     failed: int
+    void: int
+
+
+class CanaryRecord(Model):
+    """How a node stands with canaries: those that it opened as home; as host, by their origin."""
+
+    opened_as_home: int
+    claimed: int
+    passed: int
+    failed: int
+    void: int
     waiting: int
-    unclaimed: int
-
-
-class Said(Model):
-    """One vote, with its reason in words."""
-
-    validator: AddressText
-    verdict: VerdictText
-    reason: str | None = Field(examples=["REFUSE_RESULT: The result is another one."])
-    block: int
-
-
-class Why(Model):
-    """One claim, or one thing without a claim, and why it counts or does not."""
-
-    outcome: Literal[
-        "verified", "refused", "waiting", "unreachable", "late", "skipped", "never_asked"
-    ]
-    level: Level
-    points: int
-    home: AddressText
-    request_id: DigestText | None
-    kudos_id: DigestText | None
-    state: StateText | None
-    reason: str | None
-    """Why the contract skipped it."""
-    votes: list[Said]
-    waiting_on: list[AddressText]
-    block: int
-    timestamp: int
-    decided_block: int | None
+    origins: list[OfOrigin]
 
 
 class ProblemError(Model):

@@ -118,12 +118,12 @@ def node_why(
     outcome: why.Outcome | None = None,
     limit: PageLimit = 50,
     cursor: CursorText = None,
-) -> models.Page[models.Why]:
+) -> models.Page[assets.Why]:
     """Each point that a node has and each claim that it does not have, with the reason."""
     with ask.snapshot() as reader:
-        present = ask.desk.deployment.validators
-        known = _known(reader, address)
-        page = why.why(reader, known, present, outcome, limit, cursor)
+        known, desk = _known(reader, address), ask.desk
+        present, seconds = desk.members(reader), desk.deployment.round_seconds
+        page = why.why(reader, known, present, outcome, limit, cursor, seconds)
     return models.Page(rows=[convert.reasoned(each) for each in page.rows], next=page.next)
 
 
@@ -162,8 +162,7 @@ def flow_edges(
 
 
 def _validators(ask: Question, reader: Reader) -> list[assets.Validator]:
-    present = ask.desk.deployment.validators
-    lines = ask.desk.once(reader, validators.list_validators, present)
+    lines = ask.desk.once(reader, validators.list_validators, ask.desk.members(reader))
     names = ask.desk.names
     return [
         assets.Validator.model_validate(line).model_copy(

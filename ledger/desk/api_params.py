@@ -60,6 +60,7 @@ class AssetFilter:
         kind: Annotated[explore.Kind | None, Query(description="one kind of asset")] = None,
         level: Annotated[int | None, Query(ge=1, le=3, description="of Kudos")] = None,
         state: Annotated[explore.State | None, Query(description="of Kudos")] = None,
+        origin: Annotated[explore.Origin | None, Query(description="of a K3's canary")] = None,
         node: AddressFilter = None,
         role: Annotated[explore.Role, Query(description="of that node")] = explore.Role.EITHER,
         validator: AddressFilter = None,
@@ -70,6 +71,7 @@ class AssetFilter:
         until: Time = None,
     ) -> None:
         self.kind, self.level, self.state, self.role = kind, level, state, role
+        self.origin = origin
         self.node, self.validator = address_or_none(node), address_or_none(validator)
         self.name, self.since, self.until = name, since, until
 
@@ -79,7 +81,7 @@ class AssetFilter:
         """For the queries; ``kind`` where the route fixes it."""
         return explore.Query(
             kind or self.kind,
-            *(self.level, self.state, self.node, self.role, self.validator),
+            *(self.level, self.state, self.origin, self.node, self.role, self.validator),
             *(self.name, self.since, self.until, limit, cursor),
         )
 
@@ -107,6 +109,7 @@ class KudosFilter(AssetFilter):
         self,
         level: Annotated[int | None, Query(ge=1, le=3)] = None,
         state: explore.State | None = None,
+        origin: explore.Origin | None = None,
         node: AddressFilter = None,
         role: Annotated[explore.Role, Query(description="of that node")] = explore.Role.EITHER,
         validator: Annotated[
@@ -116,7 +119,7 @@ class KudosFilter(AssetFilter):
         until: Time = None,
     ) -> None:
         super().__init__(
-            level=level, state=state, node=node, role=role, validator=validator,
+            level=level, state=state, origin=origin, node=node, role=role, validator=validator,
             since=since, until=until,
         )  # fmt: skip
 

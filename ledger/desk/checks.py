@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from eth_hash.auto import keccak
@@ -10,9 +10,10 @@ from eth_hash.auto import keccak
 from ledger.assets import K3_CANARY, ConfirmedMigration, Kudos, Request
 from ledger.eip712 import Domain, digest, types
 from ledger.keys import recover
-from ledger.rows import KudosRow, Opening, SettledMigration
-from ledger.types import Address, Digest, hex_of
+from ledger.rows import KudosRow, Opening, SettledMigration, SingleStep
+from ledger.types import Address, Digest, Signature, hex_of
 
+SIGNATURE_LENGTH = 64
 PLANTED = 1
 """The kind of mark that says canary; 0 is an ordinary task."""
 
@@ -48,10 +49,15 @@ def result_seal(result_digest: Digest, salt: Digest, host: Address, request_id: 
 
 
 def checks(
-    domain: Domain, settled: SettledMigration, opening: Opening | None, claims: list[KudosRow]
+    domain: Domain,
+    settled: SettledMigration,
+    opening: Opening | None,
+    claims: list[KudosRow],
+    steps: Sequence[SingleStep] = (),
 ) -> list[Check]:
-    """Everything that can be recomputed of one migration, each with its outcome."""
-    found = [*_asset_checks(domain, settled)]
+    """Everything that can be recomputed of one migration, each with its outcome. A signature that
+    is no key's is a contract wallet's, and the chain alone can judge it."""
+    found = [*_asset_checks(domain, settled), *_step_checks(settled, steps)]
     if opening is not None:
         found += _opening_checks(domain, settled, opening)
     for claim in claims:
@@ -72,8 +78,19 @@ def _asset_checks(domain: Domain, settled: SettledMigration) -> Iterator[Check]:
     else:
         signed = digest(domain, request)
         yield _check("REJECTED id", settled.answer_id, digest(domain, migration.rejected))
-    found = recover(signed, migration.home_signature)
-    yield _check(f"signer of {signer}", request.home, found or b"")
+    if settled.root is not None:
+        found = recover(signed, migration.home_signature)
+        yield _check(f"signer of {signer}", request.home, found or b"")
+
+
+def _step_checks(settled: SettledMigration, steps: Sequence[SingleStep]) -> Iterator[Check]:
+    """The signatures of assets that came one by one and were sent by another than their owner."""
+    request = settled.request
+    for step in steps:
+        if step.signature is not None and len(step.signature) == SIGNATURE_LENGTH:
+            owner = request.home if step.kind in ("REQUEST", "CONFIRMED") else request.host
+            found = recover(step.asset_id, Signature(step.signature))
+            yield _check(f"signer of {step.kind}", owner, found or b"")
 
 
 def _opening_checks(domain: Domain, settled: SettledMigration, opening: Opening) -> Iterator[Check]:
@@ -81,8 +98,9 @@ def _opening_checks(domain: Domain, settled: SettledMigration, opening: Opening)
     mark = mark_hash(PLANTED, asset.family, asset.parameters, asset.salt)
     computed = commitment(domain, settled.request, asset.task_digest, mark)
     yield _check("commitment, opened", settled.request.commitment, computed)
-    found = recover(digest(domain, asset), opening.signature)
-    yield _check("signer of CANARY_OPENED", settled.request.home, found or b"")
+    if opening.signature is not None and len(opening.signature) == SIGNATURE_LENGTH:
+        found = recover(digest(domain, asset), Signature(opening.signature))
+        yield _check("signer of CANARY_OPENED", settled.request.home, found or b"")
 
 
 def _claim_checks(domain: Domain, settled: SettledMigration, claim: KudosRow) -> Iterator[Check]:
@@ -94,7 +112,9 @@ def _claim_checks(domain: Domain, settled: SettledMigration, claim: KudosRow) ->
             request = settled.request
             opened = (claim.result_digest, claim.seal_salt, request.host, settled.request_id)
             yield _check("result seal, opened", migration.result.seal, result_seal(*opened))
-    yield _check(f"K{claim.level} id", claim.kudos_id, digest(domain, kudos))
+    if claim.level < K3_CANARY and claim.asset_id == settled.result_id:
+        kudos = Kudos(claim.level, settled.confirmed_id or claim.asset_id)
+    yield _check(f"K{claim.level} id", claim.chain_id, digest(domain, kudos))
 
 
 def _check(name: str, stated: bytes, computed: bytes) -> Check:

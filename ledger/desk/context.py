@@ -57,6 +57,11 @@ class Desk:
         ):
             yield reader
 
+    def members(self, reader: Reader) -> tuple[Address, ...]:
+        """The validators in office, as far as the copy has come."""
+        present = reader.validator_set()
+        return self.deployment.validators if present is None else present.members
+
     def head(self) -> IndexHead | None:
         """Where the copy stands; None also when it cannot be read."""
         try:

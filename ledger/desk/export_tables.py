@@ -97,7 +97,7 @@ def all_validators(desk: Desk, params: Params, form: Format) -> Source:
         return values
 
     def rows(reader: Reader) -> Iterator[bytes]:
-        lines = validators.list_validators(reader, desk.deployment.validators)
+        lines = validators.list_validators(reader, desk.members(reader))
         return encode(columns, map(row, lines), form)
 
     return rows
@@ -146,7 +146,7 @@ def reasons(desk: Desk, params: Params, form: Format) -> Source:
 
     def rows(reader: Reader) -> Iterator[bytes]:
         def fetch(cursor: str | None) -> Page[why.Why]:
-            return why.why(reader, who, desk.deployment.validators, chosen, MAX_LIMIT, cursor)
+            return why.why(reader, who, desk.members(reader), chosen, MAX_LIMIT, cursor)
 
         return encode(columns, map(row, all_rows(fetch)), form)
 

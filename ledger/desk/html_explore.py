@@ -12,7 +12,7 @@ from ledger.desk.context import Desk
 from ledger.desk.html_shell import query_string, show
 from ledger.desk.problems import NotFound
 from ledger.desk.queries import explore, facets
-from ledger.desk.queries.explore_query import Kind, Query, Role, State
+from ledger.desk.queries.explore_query import Kind, Origin, Query, Role, State
 from ledger.desk.views_explore import chips, form_params
 
 LOGS = 200
@@ -36,7 +36,7 @@ def add_explore(app: FastAPI, desk: Desk) -> None:
                 count=count,
                 facets=counted,
                 chips=chips(query),
-                choices={"kind": Kind, "state": State, "role": Role},
+                choices={"kind": Kind, "state": State, "role": Role, "origin": Origin},
                 export=query_string({k: v for k, v in query.to_params().items() if k != "cursor"}),
             )
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from ledger.desk.context import Desk
 from ledger.desk.html_shell import EMPTY, Block, Cursor, Link, Rows, node_address, show
 from ledger.desk.problems import NotFound
-from ledger.desk.queries import facets, node, nodes, why
+from ledger.desk.queries import facets, node, nodes, rule, why
 from ledger.desk.queries.explore_query import Kind
 from ledger.desk.queries.explore_query import Query as AssetQuery
 from ledger.desk.views_nodes import COLUMNS, chart
@@ -111,13 +111,16 @@ def nodes_query(
 def _node(
     desk: Desk, reader: Reader, who: Address, outcome: why.Outcome | None, cursor: str | None
 ) -> dict[str, Any]:
-    validators = desk.deployment.validators
+    validators = desk.members(reader)
     assets = {kind: AssetQuery(node=who, kind=kind) for kind in Kind}
     return {
         "chart": chart(reader, who),
         "canaries": node.canary_record(reader, who),
         "assets": [(kind, query, facets.count(reader, query)) for kind, query in assets.items()],
+        "puzzles": rule.puzzles(reader, who),
         "outcome": outcome.value if outcome else "",
         "outcomes": list(why.Outcome),
-        "why": why.why(reader, who, validators, outcome, REASONS, cursor),
+        "why": why.why(
+            reader, who, validators, outcome, REASONS, cursor, desk.deployment.round_seconds
+        ),
     }

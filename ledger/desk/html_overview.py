@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from ledger.desk import views
 from ledger.desk.context import Desk, find_life
 from ledger.desk.html_shell import Cursor, Link, Rows, show
-from ledger.desk.queries import flow, nodes, overview, search
-from ledger.desk.views_migration import commitment_words, signature_of
+from ledger.desk.queries import flow, nodes, overview, rule, search
+from ledger.desk.views import LifeCycle
+from ledger.desk.views_migration import Drawn, commitment_words, drawn, signature_of
 from ledger.desk.views_overview import answers, since_first
 from ledger.desk.views_search import target
 from ledger.reader import Reader
@@ -36,10 +37,18 @@ def add_overview(app: FastAPI, desk: Desk) -> None:
     def migration(request: Request, request_id: str) -> HTMLResponse:
         with desk.reader() as reader, reader.snapshot():
             life = find_life(reader, request_id)
-            signed = {view.step.id: signature_of(view.step, life.checks) for view in life.steps}
+            signed = {
+                view.step.id: signature_of(view.step, life.checks, life.alone)
+                for view in life.steps
+            }
+            draw = _draw(desk, reader, life)
             words = commitment_words(reader.domain, life.settled, life.opening)
             return show(
-                desk, request, reader, "migration.html", life=life, signed=signed, words=words
+                *(desk, request, reader, "migration.html"),
+                life=life,
+                signed=signed,
+                words=words,
+                draw=draw,
             )
 
     @app.get("/flow", response_class=HTMLResponse, include_in_schema=False)
@@ -64,8 +73,16 @@ def add_overview(app: FastAPI, desk: Desk) -> None:
             )
 
 
+def _draw(desk: Desk, reader: Reader, life: LifeCycle) -> Drawn | None:
+    if life.draw is None:
+        return None
+    period = life.settled.place.timestamp // desk.deployment.period_seconds
+    _, value = rule.beacon_of(reader.connection, period)
+    return drawn(life.settled, value, period, desk.deployment.draw_rate)
+
+
 def _first(desk: Desk, request: Request, reader: Reader) -> HTMLResponse:
-    view = desk.once(reader, overview.overview, desk.deployment.validators)
+    view = desk.once(reader, overview.overview, desk.members(reader))
     view = overview.under(reader.head(), view)
     best = desk.once(reader, nodes.list_nodes, nodes.NodesQuery(limit=BEST_NODES)).rows
     return show(
@@ -78,6 +95,7 @@ def _first(desk: Desk, request: Request, reader: Reader) -> HTMLResponse:
         days=since_first(overview.kudos_per_day(reader)),
         minutes=overview.migrations_per_minute(reader),
         nodes=best,
+        life=rule.life(reader),
         sparks=nodes.sparklines(reader, [line.address for line in best]),
         migrations=views.migration_views(reader, LATEST),
     )

@@ -132,7 +132,7 @@ class _CopyCollector(Collector):
                 "kudos_reorganisations", "Reorganisations handled.", reader.reorganisations()
             )
             yield from _counts(self._desk.once(reader, overview.counts))
-            present = self._desk.deployment.validators
+            present = self._desk.members(reader)
             yield from _quorum(self._desk.once(reader, overview.quorum_health, present))
 
 

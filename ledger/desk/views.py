@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger import schema
@@ -10,10 +11,20 @@ from ledger.desk.checks import Check, checks
 from ledger.desk.wording import duration
 from ledger.reader import Reader
 from ledger.reasons import describe
-from ledger.rows import IndexHead, KudosRow, Opening, SettledMigration, Step, Vote
+from ledger.rows import (
+    Draw,
+    IndexHead,
+    KudosRow,
+    Opening,
+    SettledMigration,
+    SingleStep,
+    Step,
+    Vote,
+)
 from ledger.types import BlockNumber, Digest
 
 STATES = {schema.CLAIMED: "waiting", schema.VERIFIED: "verified", schema.REFUSED: "refused"}
+STATES |= {schema.VOID: "void"}
 VERDICTS = {schema.ABSTAIN: "abstained", schema.APPROVE: "approved", schema.REFUSE: "refused"}
 
 
@@ -56,6 +67,9 @@ class LifeCycle:
     opening: Opening | None
     claims: list[KudosRow]
     checks: list[Check]
+    draw: Draw | None
+    alone: Mapping[Digest, SingleStep]
+    """The assets that came one by one, by id."""
 
 
 def freshness(head: IndexHead | None, now: float, stale_after: float) -> Freshness:
@@ -90,6 +104,7 @@ def life_cycle(reader: Reader, request_id: Digest) -> LifeCycle | None:
     if settled is None:
         return None
     opening, claims = reader.opening(request_id), reader.claims_of(request_id)
+    alone = reader.steps(request_id)
     steps = [
         StepView(step, _detail(settled, step), reader.votes(step.id) if step.kudos else [])
         for step in reader.lifecycle(request_id)
@@ -100,7 +115,9 @@ def life_cycle(reader: Reader, request_id: Digest) -> LifeCycle | None:
         steps,
         opening,
         claims,
-        checks(reader.domain, settled, opening, claims),
+        checks(reader.domain, settled, opening, claims, alone),
+        reader.draw(request_id),
+        {step.asset_id: step for step in alone},
     )
 
 

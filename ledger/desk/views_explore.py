@@ -26,7 +26,7 @@ def form_params(given: Mapping[str, str]) -> dict[str, str]:
 def chips(query: Query) -> list[tuple[str, str]]:
     """Every filter in words, and the query string without it."""
     words: list[tuple[str, str]] = []
-    for name in ("kind", "level", "state", "node", "validator", "name", "since", "until"):
+    for name in ("kind", "level", "state", "origin", "node", "validator", "name", "since", "until"):
         value = getattr(query, name)
         if value is not None:
             words.append((_text(name, value, query), query.url(**{name: None})))

@@ -3,15 +3,15 @@ Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
 from ledger.desk.checks import PLANTED, Check, mark_hash
 from ledger.eip712 import Domain, types
-from ledger.rows import Opening, SettledMigration, Step
-from ledger.types import hex_of
+from ledger.rows import Opening, SettledMigration, SingleStep, Step
+from ledger.types import Digest, hex_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,44 @@ class Signed:
     text: str
 
 
-def signature_of(step: Step, checks: Sequence[Check]) -> Signed:
-    """What covers one step: its own signature, a later one that names it, or a transaction."""
+def signature_of(
+    step: Step, checks: Sequence[Check], alone: Mapping[Digest, SingleStep] | None = None
+) -> Signed:
+    """What covers one step: its own signature, a later one that names it, or a transaction;
+    ``alone`` are the assets that came one by one."""
     signers = {check.name.removeprefix("signer of "): check for check in checks}
     if own := signers.get(step.asset):
         return Signed(own.holds, "signed by its owner" if own.holds else "signed by somebody else")
+    if (single := (alone or {}).get(step.id)) is not None:
+        if single.signature is None:
+            return Signed(None, "its owner sent this transaction")
+        return Signed(None, "signed by its owner's contract wallet, which the ledger asked")
     confirmed = signers.get("CONFIRMED")
     if step.asset in ("REQUEST", "ACCEPTED") and confirmed:
         text = "named by CONFIRMED, whose signature " + ("holds" if confirmed.holds else "fails")
         return Signed(confirmed.holds, text)
     return Signed(None, "covered by what the host sent or signed in this transaction")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How a request was drawn: the beacon of its period, and what came of the two together."""
+
+    period: int
+    rate: int
+    beacon: Digest | None
+    number: bytes
+    threshold: bytes
+
+    @property
+    def holds(self) -> bool:
+        return self.number < self.threshold
+
+
+def drawn(settled: SettledMigration, beacon: Digest | None, period: int, rate: int) -> Drawn:
+    """The draw, recomputed; without the beacon there is nothing to compute from."""
+    number = keccak(beacon + settled.request_id) if beacon else b""
+    return Drawn(period, rate, beacon, number, rate.to_bytes(2, "big").ljust(32, b"\0"))
 
 
 def commitment_words(

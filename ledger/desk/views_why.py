@@ -16,6 +16,15 @@ OUTCOMES: Mapping[str, tuple[str, str, str, str]] = {
         "bad",
         "✕",
     ),
+    Outcome.VOID: (
+        "void",
+        "The validators' runs disagreed: nobody gains or loses, and the task is not used again.",
+        *("plain", "≠"),
+    ),
+    Outcome.TIMED_OUT: (
+        *("timed out", "No quorum formed in time; it was claimed again."),
+        *("wait", "↻"),
+    ),
     Outcome.WAITING: ("waiting", "Claimed, and votes are missing.", "wait", "…"),
     Outcome.UNREACHABLE: (
         *("unreachable", "Votes are missing, and a validator could not check: it abstained."),
@@ -23,12 +32,17 @@ OUTCOMES: Mapping[str, tuple[str, str, str, str]] = {
     ),
     Outcome.LATE: (
         "late",
-        "Too late for the contract, or not claimed within its window.",
+        "Too late for the contract.",
         "bad",
         "!",
     ),
-    Outcome.SKIPPED: ("skipped", "The contract left it out of its batch.", "bad", "↷"),
-    Outcome.NEVER_ASKED: ("never asked", "Nobody claimed Kudos for it.", "plain", "\N{EN DASH}"),
+    Outcome.SKIPPED: ("skipped", "The contract left it out.", "bad", "↷"),
+    Outcome.NEVER_ASKED: (
+        "never asked",
+        "No Kudos were claimed for it: over a cap.",
+        "plain",
+        "\N{EN DASH}",
+    ),
 }
 """Per outcome: its name, what it means, its colour, its sign."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ledger.desk.queries.common import DAY
-from ledger.facet_rollups import SUMS, TABLES, Sum
+from ledger.facet_sums import SUMS, TABLES, Sum
 from ledger.types import Address, BlockNumber
 
 

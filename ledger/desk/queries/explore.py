@@ -9,7 +9,7 @@ from typing import Any
 from ledger.assets import process_name_text
 from ledger.changes import unsigned_64
 from ledger.desk.queries.common import Page, check_limit, read_cursor, write_cursor
-from ledger.desk.queries.explore_query import Kind, Query, State
+from ledger.desk.queries.explore_query import Kind, Origin, Query, State
 from ledger.desk.queries.streams import LAST, RANKS, STATES, gather, kinds_of, streams
 from ledger.reader import Reader
 from ledger.types import Address, BlockNumber, Digest, TxHash, UnixSeconds
@@ -23,8 +23,8 @@ Key = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class AssetRow:
-    """One asset. ``level`` and ``state`` are those of Kudos, ``reason`` that of a rejection;
-    ``request_id`` names the migration that it belongs to."""
+    """One asset. ``level``, ``state`` and ``origin`` are those of Kudos, ``reason`` that of a
+    rejection; ``request_id`` names the migration that it belongs to."""
 
     kind: Kind
     id: Digest
@@ -35,6 +35,7 @@ class AssetRow:
     process_name: str
     level: int | None
     state: State | None
+    origin: Origin | None
     reason: int | None
     signed_at: int | None
     block: BlockNumber
@@ -55,20 +56,20 @@ def page(reader: Reader, query: Query, scan: int = SCAN) -> Page[AssetRow]:
     kinds, sources = kinds_of(query), streams(conn, query)
     rows, floor = gather(conn, sources, limit, scan, at)
     found = [
-        ((*row[:3], RANKS[kind]), kind, row)
+        ((*row[:3], RANKS[kind]), kind, sources[number].table, row)
         for number, row in rows
         for kind in KINDS[sources[number].table](row, kinds)
     ]
     bottom: Key | None = (*floor, 0) if floor else None
     chosen = [
-        (key, kind, row)
-        for key, kind, row in found
+        (key, kind, table, row)
+        for key, kind, table, row in found
         if (start is None or key < start) and (bottom is None or key >= bottom)
     ]
     chosen.sort(key=lambda entry: entry[0], reverse=True)
     following = chosen[limit - 1][0] if len(chosen) > limit else bottom
     place = Places(reader)
-    assets = tuple(asset_row(kind, row, place) for _, kind, row in chosen[:limit])
+    assets = tuple(asset_row(kind, table, row, place) for _, kind, table, row in chosen[:limit])
     return Page(assets, write_cursor(following) if following else None)
 
 
@@ -80,8 +81,13 @@ _CONFIRMED = (Kind.REQUEST, Kind.ACCEPTED, Kind.CONFIRMED, Kind.RESULT)
 _REJECTED = (Kind.REQUEST, Kind.REJECTED)
 
 
+def _step_kinds(row: Any, kinds: frozenset[Kind]) -> Iterator[Kind]:
+    return (kind for kind in (Kind(row[8]),) if kind in kinds)
+
+
 KINDS: dict[str, Callable[[Any, frozenset[Kind]], Iterator[Kind]]] = {
     "migrations": _migration_kinds,
+    "steps": _step_kinds,
     "openings": lambda _row, _kinds: iter((Kind.CANARY_OPENED,)),
     "kudos": lambda _row, _kinds: iter((Kind.KUDOS,)),
 }
@@ -109,13 +115,16 @@ class Places:
         return self._found
 
 
-def asset_row(kind: Kind, row: Any, places: Places) -> AssetRow:
+def asset_row(kind: Kind, table: str, row: Any, places: Places) -> AssetRow:
     """One asset of a row of its table."""
     block, log_index, _item, request_id, home, host, name = row[:7]
-    level = state = reason = None
+    level = state = origin = reason = None
     if kind is Kind.KUDOS:
         identity, level, state = row[7], row[8], STATE_NAMES[row[9]]
+        origin = None if row[10] is None else Origin(row[10])
         signed_at = None
+    elif table == "steps":
+        identity, signed_at, reason = row[7], row[9], row[10]
     elif kind is Kind.CANARY_OPENED:
         identity, signed_at = row[7], unsigned_64(row[8])
     else:
@@ -133,6 +142,7 @@ def asset_row(kind: Kind, row: Any, places: Places) -> AssetRow:
         process_name=process_name_text(name),
         level=level,
         state=state,
+        origin=origin,
         reason=reason,
         signed_at=signed_at,
         block=block,

@@ -1,6 +1,6 @@
 """What ``explore`` and its exports are asked: filters, and the query string that stands for them.
 
-?kind=KUDOS&level=3&state=refused&node=0x..&role=host&validator=0x..&name=cc&since=..&until=..
+?kind=KUDOS&level=3&state=refused&origin=drawn&node=0x..&role=host&validator=0x..&name=cc&since=..&until=..
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ class Kind(StrEnum):
     KUDOS = "KUDOS"
 
 
+class Origin(StrEnum):
+    """Where the canary of a K3 comes from: marked by its home beforehand, drawn by the beacon
+    afterwards, or a puzzle that a newcomer asked the contract for."""
+
+    PLANTED = "planted"
+    DRAWN = "drawn"
+    OPEN = "open"
+
+
 class Role(StrEnum):
     """As what the node of a query takes part."""
 
@@ -46,6 +55,7 @@ class State(StrEnum):
     WAITING = "waiting"
     VERIFIED = "verified"
     REFUSED = "refused"
+    VOID = "void"
 
 
 T = TypeVar("T")
@@ -55,12 +65,13 @@ T = TypeVar("T")
 class Query:
     """Filters, all of which must hold. ``since`` and ``until`` are block times, until excluded.
 
-    Level, state and validator leave only KUDOS over. A name is compared whole.
+    Level, state, origin and validator leave only KUDOS over. A name is compared whole.
     """
 
     kind: Kind | None = None
     level: int | None = None
     state: State | None = None
+    origin: Origin | None = None
     node: Address | None = None
     role: Role = Role.EITHER
     validator: Address | None = None
@@ -92,6 +103,7 @@ class Query:
             "kind": self.kind,
             "level": None if self.level is None else str(self.level),
             "state": self.state,
+            "origin": self.origin,
             "node": hex_of(self.node) if self.node else None,
             "role": None if self.role is Role.EITHER else self.role,
             "validator": hex_of(self.validator) if self.validator else None,
@@ -115,7 +127,8 @@ class Query:
     @property
     def only_kudos(self) -> bool:
         """Whether a filter is set that only Kudos can pass."""
-        return self.level is not None or self.state is not None or self.validator is not None
+        asked = (self.level, self.state, self.origin, self.validator)
+        return any(value is not None for value in asked)
 
     def _times(self) -> dict[str, str | None]:
         since, until = self.since, self.until
@@ -188,6 +201,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "kind": (Kind, f"one of {', '.join(Kind)}"),
     "level": (_level, "1, 2 or 3"),
     "state": (State, f"one of {', '.join(State)}"),
+    "origin": (Origin, f"one of {', '.join(Origin)}"),
     "node": (address_from_hex, "an address: 0x and 40 digits"),
     "role": (Role, f"one of {', '.join(Role)}"),
     "validator": (address_from_hex, "an address: 0x and 40 digits"),

@@ -31,6 +31,7 @@ ASSET_TABLE = Table(
         "process_name": str,
         "level": int,
         "state": str,
+        "origin": str,
         "reason": int,
         "signed_at": int,
         "block": int,
@@ -109,24 +110,38 @@ def _of_migration(
         column, time = WHERE[kind]
         reason = row[10] if kind is Kind.REJECTED else None
         identity = request if column == 3 else hex_of(row[column])
-        yield kind, identity, parties[kind not in OF_HOME], (None, None, reason, row[time])
+        yield kind, identity, parties[kind not in OF_HOME], (None, None, None, reason, row[time])
 
 
 def _of_opening(
     row: Any, _made: list[Kind], _request: str, parties: tuple[str, str]
 ) -> Iterator[_Described]:
-    said = (None, None, None, unsigned_64(row[8]))
+    said = (None, None, None, None, unsigned_64(row[8]))
     yield Kind.CANARY_OPENED, hex_of(row[7]), parties[0], said
 
 
 def _of_kudos(
     row: Any, _made: list[Kind], _request: str, parties: tuple[str, str]
 ) -> Iterator[_Described]:
-    yield Kind.KUDOS, hex_of(row[7]), parties[1], (row[8], STATE_NAMES[row[9]].value, None, None)
+    said = (row[8], STATE_NAMES[row[9]].value, row[10], None, None)
+    yield Kind.KUDOS, hex_of(row[7]), parties[1], said
+
+
+def _of_step(
+    row: Any, made: list[Kind], _request: str, parties: tuple[str, str]
+) -> Iterator[_Described]:
+    for kind in made:
+        said = (None, None, None, row[10], row[9])
+        yield kind, hex_of(row[7]), parties[kind not in OF_HOME], said
 
 
 _NAMES = {kind: kind.value for kind in Kind}
 _name_text = lru_cache(maxsize=4096)(process_name_text)
 _Group = tuple[tuple[int, int, int, int], list[tuple[Any, ...]]]
 _Described = tuple[Kind, str, str, tuple[Any, ...]]
-_DESCRIBE = {"migrations": _of_migration, "openings": _of_opening, "kudos": _of_kudos}
+_DESCRIBE = {
+    "migrations": _of_migration,
+    "steps": _of_step,
+    "openings": _of_opening,
+    "kudos": _of_kudos,
+}

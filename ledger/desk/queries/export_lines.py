@@ -47,9 +47,9 @@ class Lines:
 
     def of(self, table: str, rows: Iterable[Any]) -> Iterator[tuple[Key, int, str]]:
         """The rows of one table."""
-        return {"migrations": self._migrations, "openings": self._openings, "kudos": self._kudos}[
-            table
-        ](rows)
+        writers = {"migrations": self._migrations, "steps": self._steps}
+        writers |= {"openings": self._openings, "kudos": self._kudos}
+        return writers[table](rows)
 
     def _migrations(self, rows: Iterable[Any]) -> Iterator[tuple[Key, int, str]]:
         wanted, confirmed_rank, rejected_rank = self._wanted, *self._ranks
@@ -74,7 +74,7 @@ class Lines:
                 )
             middle = (
                 f'","home":"{home}","host":"{host}","process_name":{_name(name)}'
-                ',"level":null,"state":null,"reason":'
+                ',"level":null,"state":null,"origin":null,"reason":'
             )
             end = self._end if self._at == (block, log) else self._place(block, log)
             lines = [
@@ -89,15 +89,26 @@ class Lines:
         rank = RANKS[Kind.CANARY_OPENED]
         for block, log, item, request_id, home, host, name, identity, opened_at, _ in rows:
             start = self._start(Kind.CANARY_OPENED, identity, request_id, home, host, name)
-            said = f'null,"state":null,"reason":null,"signed_at":{unsigned_64(opened_at)}'
+            said = f'{_NOTHING}null,"signed_at":{unsigned_64(opened_at)}'
             yield (block, log, item, rank), 1, f"{start}{said}{self._place(block, log)}"
 
     def _kudos(self, rows: Iterable[Any]) -> Iterator[tuple[Key, int, str]]:
         rank = RANKS[Kind.KUDOS]
-        for block, log, item, request_id, home, host, name, identity, level, state, _ in rows:
+        for row in rows:
+            block, log, item, request_id, home, host, name, identity, level, state, origin, _ = row
             start = self._start(Kind.KUDOS, identity, request_id, home, host, name)
-            said = f'{level},"state":"{_STATES[state]}","reason":null,"signed_at":null'
+            from_where = "null" if origin is None else f'"{origin}"'
+            said = f'{level},"state":"{_STATES[state]}","origin":{from_where}'
+            said += ',"reason":null,"signed_at":null'
             yield (block, log, item, rank), 1, f"{start}{said}{self._place(block, log)}"
+
+    def _steps(self, rows: Iterable[Any]) -> Iterator[tuple[Key, int, str]]:
+        for row in rows:
+            block, log, item, request_id, home, host, name, identity = row[:8]
+            kind, signed_at, reason = Kind(row[8]), _number(row[9]), _number(row[10])
+            start = self._start(kind, identity, request_id, home, host, name)
+            said = f'{_NOTHING}{reason},"signed_at":{signed_at}'
+            yield (block, log, item, RANKS[kind]), 1, f"{start}{said}{self._place(block, log)}"
 
     def _start(
         self, kind: Kind, identity: bytes, request: bytes, home: bytes, host: bytes, name: bytes
@@ -130,5 +141,12 @@ def _address(raw: bytes) -> str:
 def _name(field: bytes) -> str:
     return msgspec.json.encode(process_name_text(field)).decode()
 
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
+_NOTHING = 'null,"state":null,"origin":null,"reason":'
+"""Level, state and origin of what is no Kudos."""
 
 _STATES = {number: state.value for number, state in STATE_NAMES.items()}

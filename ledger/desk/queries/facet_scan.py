@@ -13,7 +13,14 @@ from ledger.desk.queries.explore_query import Kind, Query, Role
 from ledger.desk.queries.streams import kinds_of, streams
 
 CAP = 10_000
-DIMENSIONS = ("kind", "level", "state", "node", "validator", "name", "day")
+DIMENSIONS = ("kind", "level", "state", "origin", "node", "validator", "name", "day")
+
+
+_ANSWERS = {
+    "migrations": "CASE WHEN r.rejection IS NULL THEN NULL ELSE 1 END",
+    "steps": "r.kind",
+}
+"""What tells which assets a row stands for."""
 
 
 @dataclass(slots=True)
@@ -34,15 +41,15 @@ def scanned(conn: sqlite3.Connection, query: Query) -> Scan:
     sources = streams(conn, query)
     scan = SCAN // max(1, len(sources))
     for stream in sources:
-        outcome = "r.level, r.state" if stream.table == "kudos" else "0, 0"
+        outcome = "r.level, r.state, r.origin" if stream.table == "kudos" else "0, 0, NULL"
         # What decides which assets a row stands for, where ``KINDS`` looks for it.
-        answer = "r.rejection" if stream.table == "migrations" else "NULL"
+        answer = _ANSWERS.get(stream.table, "NULL")
         columns = f"{answer}, r.block, r.home, r.host, r.process_name, {outcome}"
         rows = stream.sample(conn, columns, scan + 1).fetchall()
         complete = complete and len(rows) <= scan
-        for is_rejected in (False, True):
-            found = [row for row in rows if row[0] and (row[1] is not None) == is_rejected]
-            made = tuple(KINDS[stream.table]((*(None,) * 10, is_rejected or None), kinds))
+        for said in {row[1] for row in rows}:
+            found = [row for row in rows if row[0] and row[1] == said]
+            made = tuple(KINDS[stream.table]((*(None,) * 8, said, None, said), kinds))
             matched += len(made) * len(found)
             if made and found:
                 _tally(counters, list(zip(*found, strict=True))[2:], made, query.role)
@@ -62,7 +69,7 @@ def _tally(
     role: Role,
 ) -> None:
     """Adds rows, column by column, each row standing for the same assets; days are still blocks."""
-    blocks, homes, hosts, names, levels, states = columns
+    blocks, homes, hosts, names, levels, states, origins = columns
     nodes = {Role.HOME: [homes], Role.HOST: [hosts]}.get(role, [homes, hosts])
     parts: list[tuple[str, tuple[Any, ...]]] = [("day", blocks), ("name", names)]
     parts += [("node", column) for column in nodes]
@@ -73,5 +80,6 @@ def _tally(
         counters["kind"][kind] += len(blocks)
     if made == (Kind.KUDOS,):
         counters["level"].update(levels)
+        counters["origin"].update(origin for origin in origins if origin is not None)
         for state, many in Counter(states).items():
             counters["state"][STATE_NAMES[state]] += many

@@ -12,12 +12,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ledger import facet_rollups
+from ledger import facet_sums
 from ledger.assets import process_name_text
 from ledger.desk.queries.common import DAY, Count
 from ledger.desk.queries.explore import STATE_NAMES
 from ledger.desk.queries.explore_query import (
     Kind,
+    Origin,
     Query,
     Role,
     State,
@@ -38,7 +39,7 @@ VALUES = 20
 CANDIDATES = 250
 """Of a dimension with more values, those with the most assets of all kinds are considered."""
 
-_NODE = {Role.HOME: facet_rollups.HOME, Role.HOST: facet_rollups.HOST}
+_NODE = {Role.HOME: facet_sums.HOME, Role.HOST: facet_sums.HOST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class FacetValue:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One dimension: kind, level, state, node, validator, name or day (these newest first).
+    """One dimension: kind, level, state, origin, node, validator, name or day (these newest first).
     ``more``: there are values that are not shown."""
 
     dimension: str
@@ -157,7 +158,9 @@ def _selected(query: Query, dimension: str) -> Any:
 
 def _filters(query: Query) -> set[str]:
     """The dimensions that are filtered, kind aside; level and state count as one."""
-    given = {name for name in ("node", "validator", "name") if getattr(query, name) is not None}
+    given = {
+        name for name in ("node", "validator", "name", "origin") if getattr(query, name) is not None
+    }
     if query.level is not None or query.state is not None:
         given.add("outcome")
     if query.since is not None or query.until is not None:
@@ -181,22 +184,24 @@ def _rolled_up(conn: sqlite3.Connection, query: Query) -> int | None:
             sql = "SELECT approved + refused + abstained FROM validator_totals WHERE validator = ?"
             row = conn.execute(sql, (query.validator,)).fetchone()
             return int(row[0]) if row else 0
+        case s if "origin" in s:
+            return _sum(conn, "kudos", facet_sums.ORIGIN, query.origin)
         case s if "name" in s:
-            return _sum(conn, column, facet_rollups.NAME, name_field(query.name or ""))
+            return _sum(conn, column, facet_sums.NAME, name_field(query.name or ""))
         case s if "outcome" in s:
             levels = (query.level,) if query.level is not None else (1, 2, 3)
             states = (STATES[query.state],) if query.state is not None else STATE_NAMES
             pairs = [10 * level + state for level in levels for state in states]
-            return sum(_sum(conn, "kudos", facet_rollups.OUTCOME, pair) for pair in pairs)
+            return sum(_sum(conn, "kudos", facet_sums.OUTCOME, pair) for pair in pairs)
         case s if "day" in s:
             low = 0 if query.since is None else query.since // DAY
             high = (1 << 53) if query.until is None else query.until // DAY - 1
             sql = (
                 f"SELECT total({column}) FROM facets WHERE dimension = ? AND value BETWEEN ? AND ?"
             )
-            return int(conn.execute(sql, (facet_rollups.DAY, low, high)).fetchone()[0])
+            return int(conn.execute(sql, (facet_sums.DAY, low, high)).fetchone()[0])
         case _:
-            return _sum(conn, column, facet_rollups.ALL, 0)
+            return _sum(conn, column, facet_sums.ALL, 0)
 
 
 def _sum(conn: sqlite3.Connection, column: str, dimension: int, value: object) -> int:
@@ -209,14 +214,21 @@ def _whole_days(query: Query) -> bool:
     return (query.since or 0) % DAY == 0 and (query.until or 0) % DAY == 0
 
 
+_FEW: dict[str, tuple[Any, ...]] = {
+    "kind": tuple(Kind),
+    "level": (1, 2, 3),
+    "state": tuple(State),
+    "origin": tuple(Origin),
+}
+"""Dimensions whose values are known beforehand."""
+
+
 def _rolled_values(
     conn: sqlite3.Connection, base: Query, dimension: str
 ) -> dict[Any, Count] | None:
     """The exact counts of a dimension's values under other filters, where roll-ups have them."""
-    if dimension in ("kind", "level", "state"):
-        options: tuple[Any, ...] = {"kind": tuple(Kind), "level": (1, 2, 3)}.get(
-            dimension, tuple(State)
-        )
+    if dimension in _FEW:
+        options = _FEW[dimension]
         counts = {value: _rolled_up(conn, replace(base, **{dimension: value})) for value in options}
         if any(many is None for many in counts.values()):
             return None
@@ -246,4 +258,4 @@ def _rolled_values(
 def _numbers(base: Query, dimension: str) -> tuple[int, ...]:
     if dimension == "node":
         return (_NODE[base.role],) if base.role in _NODE else tuple(_NODE.values())
-    return (facet_rollups.DAY if dimension == "day" else facet_rollups.NAME,)
+    return (facet_sums.DAY if dimension == "day" else facet_sums.NAME,)

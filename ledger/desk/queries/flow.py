@@ -1,4 +1,5 @@
-"""Who gave Kudos to whom: from the home, whose task it was, to the host, who ran it."""
+"""Who gave Kudos to whom: from the home, whose task it was, to the host, who ran it.
+Kudos carried over from the ledger before this one come from nobody here and are left out."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def top(reader: Reader, edges: int = 100) -> Flow:
     sql = f"SELECT {COLUMNS} FROM flows WHERE points > 0 ORDER BY points DESC, home, host LIMIT ?"
     rows = tuple(Edge(*row) for row in conn.execute(sql, (edges,)))
     (many,) = conn.execute("SELECT count(*) FROM flows WHERE points > 0").fetchone()
-    points = counts(reader).points
+    found = counts(reader)
+    points = found.points - found.carried_points
     return Flow(rows, many, sum(edge.points for edge in rows), points)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import schema
 from ledger.desk.queries.common import DAY, Page, check_span
+from ledger.desk.queries.explore_query import Origin
 from ledger.desk.queries.flow import Edge, edges_page
+from ledger.facet_sums import ORIGIN_COUNTS
 from ledger.reader import Reader
 from ledger.rows import Totals
 from ledger.types import Address
@@ -32,22 +33,43 @@ class DayOfNode:
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryRecord:
-    """As home: opened; as host: opened to it, K3 claimed, verified, refused, waiting, unclaimed."""
+class OfOrigin:
+    """K3 of one origin, which say more the less anybody knew beforehand."""
 
-    opened_as_home: int
-    met_as_host: int
+    origin: Origin
     claimed: int
     passed: int
     failed: int
+    void: int
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRecord:
+    """As home: opened. As host: K3 claimed, verified, refused, void (runs disagreed) and waiting,
+    by the origin of the canary."""
+
+    opened_as_home: int
+    origins: tuple[OfOrigin, ...]
+
+    @property
+    def claimed(self) -> int:
+        return sum(each.claimed for each in self.origins)
+
+    @property
+    def passed(self) -> int:
+        return sum(each.passed for each in self.origins)
+
+    @property
+    def failed(self) -> int:
+        return sum(each.failed for each in self.origins)
+
+    @property
+    def void(self) -> int:
+        return sum(each.void for each in self.origins)
 
     @property
     def waiting(self) -> int:
-        return self.claimed - self.passed - self.failed
-
-    @property
-    def unclaimed(self) -> int:
-        return self.met_as_host - self.claimed
+        return self.claimed - self.passed - self.failed - self.void
 
 
 def series(reader: Reader, node: Address, days: int = 365) -> tuple[DayOfNode, ...]:
@@ -86,13 +108,11 @@ def gave_to(
 def canary_record(reader: Reader, node: Address) -> CanaryRecord:
     """How the node stands with canaries."""
     conn = reader.connection
-    sql = "SELECT canaries_opened, canaries_passed FROM nodes WHERE address = ?"
-    opened, passed = conn.execute(sql, (node,)).fetchone() or (0, 0)
-    sql = "SELECT met, failed FROM node_canaries WHERE address = ?"
-    met, failed = conn.execute(sql, (node,)).fetchone() or (0, 0)
-    sql = (
-        "SELECT count(*) FROM kudos INDEXED BY kudos_lacking_of WHERE host = ? AND level = 3"
-        f" AND state = {schema.CLAIMED} AND state != {schema.VERIFIED}"
-    )
-    (waiting,) = conn.execute(sql, (node,)).fetchone()
-    return CanaryRecord(opened, met, passed + failed + waiting, passed, failed)
+    sql = "SELECT canaries_opened FROM nodes WHERE address = ?"
+    (opened,) = conn.execute(sql, (node,)).fetchone() or (0,)
+    columns = ", ".join(ORIGIN_COUNTS)
+    sql = f"SELECT origin, {columns} FROM node_origins WHERE address = ?"
+    found = {origin: counts for origin, *counts in conn.execute(sql, (node,))}
+    none = [0] * len(ORIGIN_COUNTS)
+    origins = tuple(OfOrigin(origin, *found.get(origin.value, none)) for origin in Origin)
+    return CanaryRecord(opened, origins)

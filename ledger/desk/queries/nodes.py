@@ -18,13 +18,13 @@ from ledger.desk.queries.common import (
     read_cursor,
     write_cursor,
 )
-from ledger.facet_rollups import NODE_DAY_COUNTS
+from ledger.facet_sums import NODE_DAY_COUNTS
 from ledger.reader import Reader
 from ledger.rows import Totals
 from ledger.types import Address, BlockNumber
 
 SORTS = (
-    *("address", "points", "k1", "k2", "k3", "claims", "refused", "requests", "accepted"),
+    *("address", "points", "k1", "k2", "k3", "claims", "refused", "void", "requests", "accepted"),
     *("rejected", "hosted", "rejections", "acceptance", "canaries_opened", "canaries_passed"),
     *("canaries_failed",),
 )
@@ -33,7 +33,8 @@ SORTS = (
 @dataclass(frozen=True, slots=True)
 class NodeLine:
     """One node. As home: requests sent, accepted, rejected by others, canaries opened. As host:
-    hosted, rejections, Kudos by level, claims, refused, canaries passed and failed (K3 refused)."""
+    hosted, rejections, Kudos by level, claims, refused, void (runs disagreed), canaries passed and
+    failed (K3 refused). ``carried`` Kudos, within k1 to k3, came from the ledger before."""
 
     address: Address
     points: int
@@ -42,6 +43,8 @@ class NodeLine:
     k3: int
     claims: int
     refused: int
+    void: int
+    carried: int
     requests: int
     accepted: int
     rejected: int
@@ -52,6 +55,11 @@ class NodeLine:
     canaries_failed: int
 
     @property
+    def asked(self) -> int:
+        """In how many migrations it took part."""
+        return self.requests + self.hosted + self.rejections
+
+    @property
     def acceptance(self) -> int | None:
         """How many of a thousand requests to this host it accepted; None without any."""
         asked = self.hosted + self.rejections
@@ -59,7 +67,8 @@ class NodeLine:
 
     @property
     def waiting(self) -> int:
-        return self.claims - self.k1 - self.k2 - self.k3 - self.refused
+        ended = self.k1 + self.k2 + self.k3 - self.carried + self.refused + self.void
+        return self.claims - ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,7 @@ def select_nodes(reader: Reader, query: NodesQuery) -> list[NodeLine]:
         for line in lines
         if line.points >= query.min_points
         and (query.among is None or line.address in query.among)
-        and (line.requests or line.hosted or line.rejections or query.at_block is None)
+        and (line.asked or line.claims or line.points or query.at_block is None)
     ]
 
 
@@ -180,20 +189,20 @@ def _lines(
 ) -> Iterator[NodeLine]:
     sql = (
         f"SELECT n.address, {', '.join(f'n.{column}' for column in NODE_DAY_COUNTS[:-2])},"
-        " coalesce(c.met, 0), coalesce(c.failed, 0)"
-        f" FROM nodes n LEFT JOIN node_canaries c ON c.address = n.address WHERE {where}"
+        " coalesce(c.met, 0), coalesce(c.failed, 0), coalesce(p.k1 + p.k2 + p.k3, 0)"
+        " FROM nodes n LEFT JOIN node_canaries c ON c.address = n.address"
+        f" LEFT JOIN carried p ON p.host = n.address AND p.block <= :at WHERE {where}"
     )
     young = {} if at is None else later(conn, "node_days", at, one)
-    for address, *counts in conn.execute(sql, values):
+    last = {"at": _LAST if at is None else at}
+    for address, *counts, carried in conn.execute(sql, {**values, **last}):
         less = young.get((address,))
         if less:
             counts = [all_ - new for all_, new in zip(counts, less, strict=True)]
-        k1, k2, k3, claims, refused, requests, accepted, rejected, hosted, rejections = counts[:10]
-        opened, passed, _met, failed = counts[10:]
-        asked = (requests, accepted, rejected, hosted, rejections)
-        points = Totals(k1, k2, k3).points
-        kudos = (points, k1, k2, k3, claims, refused)
-        yield NodeLine(address, *kudos, *asked, opened, passed, failed)
+        *totals, _met, failed = counts
+        points = Totals(*totals[:3]).points
+        named = dict(zip(schema.NODE_TOTALS, totals, strict=True))
+        yield NodeLine(address, points, **named, carried=carried, canaries_failed=failed)
 
 
 def node_line(
@@ -204,6 +213,7 @@ def node_line(
     return next(_lines(reader.connection, where, values, at_block, address), None)
 
 
+_LAST = (1 << 63) - 1
 _POINTS = " + ".join(f"{weight} * n.k{level}" for level, weight in POINTS.items())
 _SQL_SORTS = {column: f"n.{column}" for column in schema.NODE_TOTALS} | {
     "points": _POINTS,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ledger import facet_rollups, schema
+from ledger import facet_sums, schema
 from ledger.desk.queries.at_block import later
 from ledger.desk.queries.common import DAY, check_span
 from ledger.reader import Reader
@@ -18,7 +19,8 @@ OPEN_CAP, SILENCE_CAP = 10_000, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the ledger holds; Kudos k1 to k3 are the verified ones."""
+    """What the ledger holds; Kudos k1 to k3 are the verified ones, those carried over from the
+    ledger before it among them. ``void``: runs of validators disagreed."""
 
     nodes: int
     migrations: int
@@ -30,11 +32,15 @@ class Counts:
     k2: int
     k3: int
     refused: int
+    void: int
+    carried: int
+    carried_points: int
     points: int
 
     @property
     def waiting(self) -> int:
-        return self.claims - self.k1 - self.k2 - self.k3 - self.refused
+        ended = self.k1 + self.k2 + self.k3 - self.carried + self.refused + self.void
+        return self.claims - ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def _lag(head: IndexHead | None) -> int:
 def counts(reader: Reader, at_block: BlockNumber | None = None) -> Counts:
     """The totals, now or as of a block."""
     conn = reader.connection
-    sums = ", ".join(f"coalesce(sum({column}), 0)" for column in facet_rollups.DAY_COUNTS)
+    sums = ", ".join(f"coalesce(sum({column}), 0)" for column in facet_sums.DAY_COUNTS)
     total = conn.execute(f"SELECT {sums} FROM day_totals").fetchone()
     if at_block is None:
         (nodes,) = conn.execute("SELECT count(*) FROM nodes").fetchone()
@@ -120,16 +126,22 @@ def counts(reader: Reader, at_block: BlockNumber | None = None) -> Counts:
             all_ - new for all_, new in zip(total, young.get((), [0] * len(total)), strict=True)
         ]
         nodes = _nodes_at(conn, at_block)
-    migrations, accepted, rejected, opened, claims, k1, k2, k3, refused = total
-    points = Totals(k1, k2, k3).points
-    settled = (migrations, accepted, rejected, opened, claims)
-    return Counts(nodes, *settled, k1, k2, k3, refused, points)
+    points = Totals(*total[5:8]).points
+    named = dict(zip(facet_sums.DAY_COUNTS, total, strict=True))
+    return Counts(nodes=nodes, points=points, **named)
 
 
 def _nodes_at(conn: sqlite3.Connection, at: BlockNumber) -> int:
     """How many nodes had a row in or before this block; an opening follows its migration."""
-    first = "EXISTS (SELECT 1 FROM migrations m WHERE m.{0} = n.address AND m.block <= ?1)"
-    sql = f"SELECT count(*) FROM nodes n WHERE {first.format('home')} OR {first.format('host')}"
+    first = "EXISTS (SELECT 1 FROM {0} m WHERE m.{1} = n.address AND m.block <= ?1)"
+    tables = (
+        ("migrations", "home"),
+        ("migrations", "host"),
+        ("kudos", "host"),
+        ("carried", "host"),
+    )
+    sql = "SELECT count(*) FROM nodes n WHERE "
+    sql += " OR ".join(first.format(*place) for place in tables)
     return int(conn.execute(sql, (at,)).fetchone()[0])
 
 
@@ -159,9 +171,14 @@ def migrations_per_minute(reader: Reader, minutes: int = 60) -> tuple[tuple[int,
         "SELECT b.timestamp / 60, count(*) FROM blocks b JOIN skipped s ON s.block = b.number"
         " WHERE b.timestamp >= ? AND s.kind = 'record' GROUP BY 1"
     )
-    settled = dict(reader.connection.execute(per_batch, (first * 60,)))
-    for minute, many in reader.connection.execute(skipped, (first * 60,)):
-        settled[minute] -= many
+    strict = (
+        "SELECT b.timestamp / 60, count(*) FROM blocks b JOIN migrations m ON m.block = b.number"
+        " WHERE b.timestamp >= ? AND m.root IS NULL GROUP BY 1"
+    )
+    settled: Counter[int] = Counter(dict(reader.connection.execute(per_batch, (first * 60,))))
+    for sql, sign in ((skipped, -1), (strict, 1)):
+        for minute, many in reader.connection.execute(sql, (first * 60,)):
+            settled[minute] += sign * many
     return tuple((minute * 60, settled.get(minute, 0)) for minute in range(first, last + 1))
 
 
@@ -186,15 +203,16 @@ def silence(
     """The open claims without a vote of each validator, and whether these are all: no more than
     the ``SILENCE_CAP`` oldest are looked at."""
     sql = (
-        "SELECT k.kudos_id, k.block, v.validator FROM"
-        " (SELECT kudos_id, block, log_index FROM kudos INDEXED BY kudos_open"
+        "SELECT k.kudos_id, k.block, k.home, k.host, v.validator FROM"
+        " (SELECT kudos_id, block, home, host, log_index FROM kudos INDEXED BY kudos_open"
         f"  WHERE state = {schema.CLAIMED} ORDER BY block, log_index LIMIT {SILENCE_CAP + 1}) k"
         " LEFT JOIN votes v ON v.kudos_id = k.kudos_id"
     )
     voters: dict[bytes, set[bytes]] = {}
     blocks: dict[bytes, int] = {}
-    for kudos_id, block, validator in conn.execute(sql):
-        voters.setdefault(kudos_id, set()).add(validator)
+    for kudos_id, block, home, host, validator in conn.execute(sql):
+        # A party to the migration has no vote: nobody waits for it.
+        voters.setdefault(kudos_id, {home, host}).add(validator)
         blocks[kudos_id] = block
     exact = len(voters) <= SILENCE_CAP
     found = []

@@ -10,7 +10,7 @@ from enum import StrEnum
 from ledger.assets import process_name_field, process_name_text
 from ledger.desk.queries.explore_query import name_field
 from ledger.desk.queries.nodes import prefix_range
-from ledger.facet_rollups import NAME
+from ledger.facet_sums import NAME
 from ledger.reader import Reader
 from ledger.types import Digest, hex_of
 
@@ -76,6 +76,9 @@ def _by_digest(conn: sqlite3.Connection, value: bytes) -> Iterator[Hit]:
     for asset, sql in _ASSETS.items():
         for request_id, block in conn.execute(sql, {"id": value}):
             yield Hit(HitKind.ASSET, shown, asset, request_id, block)
+    steps = "SELECT kind, request_id, block FROM steps WHERE asset_id = :id"
+    for asset, request_id, block in conn.execute(steps, {"id": value}):
+        yield Hit(HitKind.ASSET, shown, asset, request_id, block)
     sql = (
         "SELECT min(block), min(log_index), max(log_index), count(*)"
         " FROM logs INDEXED BY logs_by_tx WHERE substr(tx, 1, 8) = substr(:id, 1, 8) AND tx = :id"
@@ -84,6 +87,7 @@ def _by_digest(conn: sqlite3.Connection, value: bytes) -> Iterator[Hit]:
     if many:
         sql = (
             "SELECT request_id FROM migrations WHERE block = ?1 AND log_index BETWEEN ?2 AND ?3"
+            " UNION SELECT request_id FROM steps WHERE block = ?1 AND log_index BETWEEN ?2 AND ?3"
             " UNION SELECT request_id FROM kudos WHERE block = ?1 AND log_index BETWEEN ?2 AND ?3"
             " LIMIT 2"
         )
@@ -126,12 +130,13 @@ def _names(conn: sqlite3.Connection, text: str, limit: int) -> Iterator[Hit]:
 _HEX = frozenset("0123456789abcdef")
 _BY_ID = "SELECT request_id, block FROM {0} WHERE substr({1}, 1, 8) = substr(:id, 1, 8)"
 _BY_ID += " AND {1} = :id AND {1} IS NOT NULL"
+_BATCHED = _BY_ID.replace("{0}", "migrations").replace("{1}", "{0}") + " AND root IS NOT NULL"
 _ASSETS = {
-    "REQUEST": "SELECT request_id, block FROM migrations WHERE request_id = :id",
-    "ACCEPTED": _BY_ID.format("migrations", "answer_id") + " AND rejection IS NULL",
-    "REJECTED": _BY_ID.format("migrations", "answer_id") + " AND rejection IS NOT NULL",
-    "CONFIRMED": _BY_ID.format("migrations", "confirmed_id"),
-    "RESULT": _BY_ID.format("migrations", "result_id"),
+    "REQUEST": "SELECT request_id, block FROM migrations WHERE request_id = :id AND root NOTNULL",
+    "ACCEPTED": _BATCHED.format("answer_id") + " AND rejection IS NULL",
+    "REJECTED": _BATCHED.format("answer_id") + " AND rejection IS NOT NULL",
+    "CONFIRMED": _BATCHED.format("confirmed_id"),
+    "RESULT": _BATCHED.format("result_id"),
     "CANARY_OPENED": _BY_ID.format("openings", "opened_id"),
     "KUDOS": "SELECT request_id, block FROM kudos WHERE kudos_id = :id",
 }

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import facet_rollups, schema
+from ledger import facet_sums, schema
 from ledger.desk.queries.explore_query import Kind, Query, Role, State, name_field
 
 STATES = {
     State.WAITING: schema.CLAIMED,
     State.VERIFIED: schema.VERIFIED,
     State.REFUSED: schema.REFUSED,
+    State.VOID: schema.VOID,
 }
 RANKS = {kind: rank for rank, kind in enumerate(Kind)}
 LAST = (1 << 62, 1 << 62, 1 << 62)
@@ -27,20 +28,33 @@ Place = tuple[int, int, int]
 """Block, log index, position within the log."""
 
 _ANSWERED = {Kind.ACCEPTED, Kind.CONFIRMED, Kind.RESULT}
-ITEMS = {"migrations": "r.batch_index", "openings": "0", "kudos": "coalesce(r.batch_index, 0)"}
+ITEMS = {
+    "migrations": "coalesce(r.batch_index, 0)",
+    "steps": "0",
+    "openings": "r.rowid",
+    "kudos": "coalesce(r.batch_index, r.rowid)",
+}
+"""What tells the rows of one log apart: a batch has many records, a claim many canaries."""
 COLUMNS = {
     "migrations": "r.request_id, r.home, r.host, r.process_name, r.requested_at, r.answer_id,"
     " r.answered_at, r.rejection, r.confirmed_id, r.confirmed_at, r.result_id, r.finished_at",
+    "steps": "r.request_id, r.home, r.host, r.process_name, r.asset_id, r.kind, r.signed_at,"
+    " r.rejection",
     "openings": "r.request_id, r.home, r.host, r.process_name, r.opened_id, r.opened_at",
-    "kudos": "r.request_id, r.home, r.host, r.process_name, r.kudos_id, r.level, r.state",
+    "kudos": "r.request_id, r.home, r.host, r.process_name, r.kudos_id, r.level, r.state, r.origin",
 }
-_PREFIX = {"migrations": "by", "openings": "of", "kudos": "of"}
+_PREFIX = {"migrations": "by", "steps": "of", "openings": "of", "kudos": "of"}
 _DIMENSIONS = {
-    "home": facet_rollups.HOME,
-    "host": facet_rollups.HOST,
-    "process_name": facet_rollups.NAME,
+    "home": facet_sums.HOME,
+    "host": facet_sums.HOST,
+    "process_name": facet_sums.NAME,
 }
-_COUNTED = {"migrations": "request", "openings": "canary_opened", "kudos": "kudos"}
+_COUNTED = {
+    "migrations": "request",
+    "steps": "request",
+    "openings": "canary_opened",
+    "kudos": "kudos",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +183,7 @@ def block_range(conn: sqlite3.Connection, query: Query) -> tuple[int, int] | Non
 
 
 def _kinds_in(table: str) -> frozenset[Kind]:
-    if table == "migrations":
+    if table in ("migrations", "steps"):
         return frozenset(Kind) - {Kind.CANARY_OPENED, Kind.KUDOS}
     return frozenset({Kind.KUDOS if table == "kudos" else Kind.CANARY_OPENED})
 
@@ -211,7 +225,7 @@ class _Planner:
         self, table: str, equals: dict[str, str], values: dict[str, Any]
     ) -> tuple[str, list[str], list[str]]:
         """The index, the columns that it answers of ``equals``, and what it asks besides."""
-        lacking = self.query.state in (State.WAITING, State.REFUSED)
+        lacking = self.query.state not in (None, State.VERIFIED)
         if table == "kudos" and lacking and (not equals or "host" in equals):
             state = STATES[State(str(self.query.state))]
             only = [f"r.state = {state} AND r.state != {schema.VERIFIED}"]
@@ -234,7 +248,10 @@ class _Planner:
         return int(row[0]) if row else 0
 
     def _tests(self, table: str, index: str, values: dict[str, Any]) -> Iterator[str]:
-        query = self.query
+        if where := facet_sums.ASSETS_WHERE.get(table):
+            yield where
+        if table == "steps" and (asked := self.kinds & _kinds_in(table)) != _kinds_in(table):
+            yield f"r.kind IN ({', '.join(repr(kind.value) for kind in sorted(asked))})"
         if table == "migrations":
             asked = self.kinds & _kinds_in(table)
             if asked <= {Kind.REJECTED} and index != "migrations_rejected":
@@ -242,13 +259,19 @@ class _Planner:
             elif asked <= _ANSWERED:
                 yield "r.rejection IS NULL"
         if table == "kudos":
-            if query.level is not None and index != "kudos_of_level":
-                yield f"r.level = {query.level}"
-            if query.state is not None and not index.startswith("kudos_lacking"):
-                yield f"r.state = {STATES[query.state]}"
-            if query.validator is not None:
-                values["validator"] = query.validator
-                yield (
-                    "EXISTS (SELECT 1 FROM votes v"
-                    " WHERE v.kudos_id = r.kudos_id AND v.validator = :validator)"
-                )
+            yield from self._kudos_tests(index, values)
+
+    def _kudos_tests(self, index: str, values: dict[str, Any]) -> Iterator[str]:
+        query = self.query
+        if query.level is not None and index != "kudos_of_level":
+            yield f"r.level = {query.level}"
+        if query.state is not None and not index.startswith("kudos_lacking"):
+            yield f"r.state = {STATES[query.state]}"
+        if query.origin is not None:
+            yield f"r.origin = '{query.origin}'"
+        if query.validator is not None:
+            values["validator"] = query.validator
+            yield (
+                "EXISTS (SELECT 1 FROM votes v"
+                " WHERE v.kudos_id = r.kudos_id AND v.validator = :validator)"
+            )

@@ -6,11 +6,21 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ledger.desk.queries.at_block import later
 from ledger.desk.queries.common import MAX_LIMIT, Page, check_limit, read_cursor, write_cursor
 from ledger.desk.queries.overview import WaitingOn, silence
-from ledger.facet_rollups import ALL, DISAGREES, IN_BLOCKS, IN_SECONDS, VALIDATOR_COUNTS
+from ledger.desk.queries.seats import tenures
+from ledger.facet_sums import (
+    DAY_COUNTS,
+    DISAGREES,
+    HOME,
+    HOST,
+    IN_BLOCKS,
+    IN_SECONDS,
+    VALIDATOR_COUNTS,
+)
 from ledger.reader import Reader
-from ledger.types import Address, BlockNumber, Digest
+from ledger.types import ZERO_ADDRESS, Address, BlockNumber, Digest
 
 SCAN = 2_000
 
@@ -26,7 +36,9 @@ class Quantiles:
 @dataclass(frozen=True, slots=True)
 class ValidatorLine:
     """One validator. ``disagreed``: approved what was refused in the end, or refused what was
-    verified. ``silent``: open claims without its vote; ``missed``: decided ones without it."""
+    verified. Of the claims opened while it was in office and not about itself, ``silent`` are the
+    open ones without its vote, ``missed`` the decided ones without it; what a contract decided is
+    nobody's to vote on."""
 
     address: Address
     active: bool
@@ -70,10 +82,43 @@ def list_validators(reader: Reader, validators: Sequence[Address]) -> tuple[Vali
     sql = f"SELECT validator FROM validator_totals ORDER BY validator LIMIT {MAX_LIMIT}"
     voted = [Address(row[0]) for row in conn.execute(sql)]
     known = [*validators, *(address for address in voted if address not in set(validators))]
-    row = conn.execute("SELECT kudos FROM facets WHERE dimension = ? AND value = 0", (ALL,))
-    (claims,) = row.fetchone() or (0,)
+    due = _Due(reader)
     silent, exact = silence(conn, known)
-    return tuple(_line(conn, on, on.validator in validators, claims, exact) for on in silent)
+    return tuple(
+        _line(conn, on, on.validator in validators, due.claims(on.validator), exact)
+        for on in silent
+    )
+
+
+class _Due:
+    """How many claims a validator had to vote on."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._conn = reader.connection
+        self._tenures = tenures(reader.connection)
+
+    def claims(self, validator: Address) -> int:
+        terms = self._tenures.get(validator, [])
+        opened = sum(
+            self._opened(first) - (self._opened(last) if last is not None else 0)
+            for first, last in terms
+        )
+        return opened - sum(self._of_party(validator, side) for side in (HOME, HOST))
+
+    def _opened(self, block: int) -> int:
+        """Claims opened after a block that validators decide."""
+        day = DAY_COUNTS.index("claims")
+        claims = later(self._conn, "day_totals", BlockNumber(block)).get((), [0] * len(DAY_COUNTS))
+        sql = "SELECT count(*) FROM openings WHERE solution IS NOT NULL AND block > ?"
+        (solved,) = self._conn.execute(sql, (block,)).fetchone()
+        sql = "SELECT count(*) FROM kudos INDEXED BY kudos_of_home WHERE home = ? AND block > ?"
+        (asked,) = self._conn.execute(sql, (ZERO_ADDRESS, block)).fetchone()
+        return int(claims[day] - solved - asked)
+
+    def _of_party(self, validator: Address, side: int) -> int:
+        sql = "SELECT kudos FROM facets WHERE dimension = ? AND value = ?"
+        row = self._conn.execute(sql, (side, validator)).fetchone()
+        return int(row[0]) if row else 0
 
 
 def _line(

@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from ledger import schema
-from ledger.assets import CLAIM_WITHIN, POINTS
+from ledger.assets import K3_CANARY, POINTS
 from ledger.desk.queries.common import Page, check_limit, read_cursor, write_cursor
 from ledger.desk.queries.explore import STATE_NAMES
-from ledger.desk.queries.explore_query import State
+from ledger.desk.queries.explore_query import Origin, State
+from ledger.desk.queries.seats import seated_since
 from ledger.desk.queries.streams import LAST, Stream, gather
 from ledger.reader import Reader
 from ledger.reasons import Reason
@@ -23,15 +24,17 @@ SCAN = 2_000
 class Outcome(StrEnum):
     """What became of a thing that Kudos can be had for.
 
-    verified: counts. refused: validators refused it. waiting: votes are missing. unreachable: votes
-    are missing, and somebody abstained (no inputs, another toolchain, a sandbox that failed).
-    late: the contract skipped it for a missed deadline, or an opened canary was not claimed within
-    the window. skipped: the contract skipped it for another reason. never_asked: nobody claimed
-    Kudos for it (a rejection beyond the cap of its epoch, a canary that can still be claimed).
+    verified: counts. refused: validators refused it. void: the runs of validators disagreed, so
+    that nobody gains or loses. timed_out: no quorum formed in time, and it was claimed again.
+    waiting: votes are missing. unreachable: votes are missing, and somebody abstained (no inputs,
+    another toolchain, a failing sandbox). late: it missed its deadline. skipped: the contract left
+    it out for another reason. never_asked: no Kudos were claimed for it (over a cap of its epoch).
     """
 
     VERIFIED = "verified"
     REFUSED = "refused"
+    VOID = "void"
+    TIMED_OUT = "timed_out"
     WAITING = "waiting"
     UNREACHABLE = "unreachable"
     LATE = "late"
@@ -53,18 +56,26 @@ class Said:
 class Why:
     """One claim, or one thing without a claim. ``points`` is what it is or would be worth;
     ``reason`` is the contract's for skipped things (whose level is not known: 2 is what most would
-    have had); ``waiting_on`` the validators without a vote."""
+    have had). Of the validators in office without a vote, ``waiting_on`` are those that may vote,
+    ``unrevealed`` those of them that committed to their vote and have not revealed it, and
+    ``not_eligible`` those that are a party or took their seat after the claim was opened.
+    ``attempt`` counts from 0; a claim made again is ``repeats``, claimed anew."""
 
     outcome: Outcome
     level: int
     points: int
-    home: Address
+    home: Address | None
     request_id: Digest | None
     kudos_id: Digest | None
+    repeats: Digest | None
+    attempt: int
+    origin: Origin | None
     state: State | None
     reason: int | None
     votes: tuple[Said, ...]
     waiting_on: tuple[Address, ...]
+    unrevealed: tuple[Address, ...]
+    not_eligible: tuple[Address, ...]
     block: BlockNumber
     timestamp: int
     decided_block: BlockNumber | None
@@ -77,8 +88,10 @@ def why(
     outcome: Outcome | None = None,
     limit: int = 50,
     cursor: str | None = None,
+    round_seconds: int = 0,
 ) -> Page[Why]:
-    """The newest first; ``validators`` is the present set. Filtered by outcome, or all."""
+    """The newest first; ``validators`` is the present set. Filtered by outcome, or all. A round of
+    committed votes has ``round_seconds``; 0 where they are not known."""
     check_limit(limit)
     start: tuple[int, int, int, int] | None = None
     at = LAST
@@ -97,14 +110,14 @@ def why(
     ]
     chosen.sort(key=lambda entry: entry[0], reverse=True)
     following = chosen[limit - 1][0] if len(chosen) > limit else bottom
-    teller = _Teller(reader, validators)
+    teller = _Teller(reader, validators, round_seconds)
     found = tuple(teller.tell(key[3], row) for key, row in chosen[:limit])
     return Page(found, write_cursor(following) if following else None)
 
 
 def _sources(reader: Reader, node: Address, outcome: Outcome | None) -> dict[int, Stream]:
     """By rank: what Kudos were claimed for, could have been claimed for, were skipped with."""
-    values = {"node": node, "window": reader.head_timestamp() - CLAIM_WITHIN}
+    values = {"node": node}
     made: dict[int, Stream] = {}
 
     def add(rank: int, index: str, test: str, columns: str, item: str, drive: str = "1") -> None:
@@ -112,8 +125,9 @@ def _sources(reader: Reader, node: Address, outcome: Outcome | None) -> dict[int
         driven = f"r.host = :node AND {drive}"
         made[rank] = Stream(table, index, driven, test, values, columns, item)
 
-    claims = "r.request_id, r.home, r.kudos_id, r.level, r.state, r.decided_block"
-    item = "coalesce(r.batch_index, 0)"
+    claims = "r.request_id, r.home, r.kudos_id, r.level, r.state, r.decided_block,"
+    claims += " r.repeats, r.attempt, r.origin, r.host"
+    item = "coalesce(r.batch_index, r.rowid)"
     if outcome in (None, Outcome.VERIFIED):
         test = f"r.state = {schema.VERIFIED}" if outcome else "1"
         add(_CLAIM, "kudos_of_host", test, claims, item)
@@ -121,33 +135,30 @@ def _sources(reader: Reader, node: Address, outcome: Outcome | None) -> dict[int
         state, test = _LACKING[outcome]
         drive = f"r.state = {state} AND r.state != {schema.VERIFIED}"
         add(_CLAIM, "kudos_lacking_of", test, claims, item, drive)
-    late = {
-        Outcome.LATE: f"{_SETTLED_AT} < :window",
-        Outcome.NEVER_ASKED: f"{_SETTLED_AT} >= :window",
-    }
+    late = {Outcome.LATE: _LATE, Outcome.NEVER_ASKED: f"NOT ({_LATE})"}
     if outcome is None or outcome in late:
-        test = f"{_UNCLAIMED} AND k.level = 3) AND {late[outcome] if outcome else 1}"
-        add(_OPENING, "openings_of_host", test, f"r.request_id, r.home, {_SETTLED_AT}", "0")
-    if outcome in (None, Outcome.NEVER_ASKED):
-        test = f"r.rejection IS NOT NULL AND {_UNCLAIMED})"
-        add(_REJECTION, "migrations_by_host", test, "r.request_id, r.home", "r.batch_index")
+        test = f"{_UNCLAIMED} AND {late[outcome] if outcome else 1}"
+        columns = f"r.request_id, r.home, r.rejection IS NULL, {_LATE}"
+        add(_MIGRATION, "migrations_by_host", test, columns, "coalesce(r.batch_index, 0)")
     skipped = {
         Outcome.LATE: f"r.reason IN {_TOO_LATE}",
         Outcome.SKIPPED: f"r.reason NOT IN {_TOO_LATE}",
     }
     if outcome is None or outcome in skipped:
         test = skipped[outcome] if outcome else "1"
-        add(_SKIPPED, "skipped_of", test, "r.request_id, r.home, r.reason", "r.item")
+        columns = "r.request_id, r.home, r.reason, r.kind = 'canary'"
+        add(_SKIPPED, "skipped_of", test, columns, "r.item")
     return made
 
 
 class _Teller:
     """Puts the reason to each row."""
 
-    def __init__(self, reader: Reader, validators: Sequence[Address]) -> None:
+    def __init__(self, reader: Reader, validators: Sequence[Address], round_seconds: int) -> None:
         self._conn = reader.connection
         self._validators = validators
-        self._window = reader.head_timestamp() - CLAIM_WITHIN
+        self._seated = seated_since(reader.connection)
+        self._round_seconds = round_seconds
 
     def tell(self, rank: int, row: Any) -> Why:
         block, request_id, home = row[0], row[3], row[4]
@@ -155,54 +166,90 @@ class _Teller:
         (timestamp,) = self._conn.execute(sql, (block,)).fetchone()
         if rank == _CLAIM:
             return self._claim(row, timestamp)
-        level, outcome, reason = 1, Outcome.NEVER_ASKED, None
-        if rank == _OPENING:
-            level = 3
-            outcome = Outcome.LATE if row[5] < self._window else Outcome.NEVER_ASKED
-        elif rank == _SKIPPED:
-            level, reason = 2, row[5]
+        if rank == _SKIPPED:
+            level, reason = 3 if row[6] else 2, row[5]
             outcome = Outcome.LATE if reason in _TOO_LATE else Outcome.SKIPPED
+        else:
+            level, reason = 2 if row[5] else 1, None
+            outcome = Outcome.LATE if row[6] else Outcome.NEVER_ASKED
         return Why(
-            *(outcome, level, POINTS[level], home, request_id, None, None, reason, (), ()),
-            *(block, timestamp, None),
+            *(outcome, level, POINTS[level], home, request_id, None, None, 0, None, None, reason),
+            *((), (), (), (), block, timestamp, None),
         )
 
     def _claim(self, row: Any, timestamp: int) -> Why:
         block, _log, _item, request_id, home, kudos_id, level, state, decided_block = row[:9]
+        repeats, attempt, origin = row[9:12]
         sql = (
             "SELECT validator, verdict, reason, block FROM votes WHERE kudos_id = ?"
             " ORDER BY block, log_index"
         )
         votes = tuple(Said(*vote) for vote in self._conn.execute(sql, (kudos_id,)))
-        waiting: tuple[Address, ...] = ()
-        outcome = {schema.VERIFIED: Outcome.VERIFIED, schema.REFUSED: Outcome.REFUSED}.get(state)
+        outcome = _ENDED.get(state)
+        missing: tuple[tuple[Address, ...], ...] = ((), (), ())
+        if outcome is Outcome.REFUSED and self._was_made_again(repeats or kudos_id, attempt):
+            outcome = Outcome.TIMED_OUT
         if outcome is None:
-            heard = {vote.validator for vote in votes}
-            waiting = tuple(who for who in self._validators if who not in heard)
+            missing = self._missing(row, timestamp, {vote.validator for vote in votes})
             abstained = any(vote.verdict == schema.ABSTAIN for vote in votes)
             outcome = Outcome.UNREACHABLE if abstained else Outcome.WAITING
+        kudos = (kudos_id, repeats, attempt, origin and Origin(origin), STATE_NAMES[state], None)
         return Why(
-            *(outcome, level, POINTS[level], home, request_id, kudos_id, STATE_NAMES[state], None),
-            *(votes, waiting, block, timestamp, decided_block),
+            *(outcome, level, POINTS[level], home, request_id, *kudos),
+            *(votes, *missing, block, timestamp, decided_block),
         )
 
+    def _was_made_again(self, kudos_id: bytes, attempt: int) -> bool:
+        sql = "SELECT 1 FROM kudos WHERE repeats = ? AND attempt > ?"
+        return self._conn.execute(sql, (kudos_id, attempt)).fetchone() is not None
 
-_CLAIM, _OPENING, _REJECTION, _SKIPPED = 3, 2, 1, 0
-_TABLES = {_CLAIM: "kudos", _OPENING: "openings", _REJECTION: "migrations", _SKIPPED: "skipped"}
+    def _missing(
+        self, row: Any, timestamp: int, heard: set[Address]
+    ) -> tuple[tuple[Address, ...], ...]:
+        """Whom an open claim waits for, who of them committed in silence, and who may not vote."""
+        block, home, level = row[0], row[4], row[6]
+        silent = [who for who in self._validators if who not in heard]
+        parties = {home, row[12]}
+        out = [who for who in silent if who in parties or self._seated.get(who, 0) >= block]
+        waiting = [who for who in silent if who not in out]
+        committed: set[Address] = set()
+        if level == K3_CANARY and self._round_seconds:
+            sql = (
+                "SELECT validator FROM vote_commitments c WHERE round = ? AND NOT EXISTS (SELECT 1"
+                " FROM vote_reveals r WHERE r.validator = c.validator AND r.round = c.round)"
+            )
+            turn = timestamp // self._round_seconds + 1
+            committed = {found[0] for found in self._conn.execute(sql, (turn,))}
+        return tuple(waiting), tuple(who for who in waiting if who in committed), tuple(out)
+
+
+_CLAIM, _MIGRATION, _SKIPPED = 2, 1, 0
+_TABLES = {_CLAIM: "kudos", _MIGRATION: "migrations", _SKIPPED: "skipped"}
 _TOO_LATE = (int(Reason.BAD_DEADLINE), int(Reason.EXPIRED))
+_ENDED = {
+    schema.VERIFIED: Outcome.VERIFIED,
+    schema.REFUSED: Outcome.REFUSED,
+    schema.VOID: Outcome.VOID,
+}
 _UNCLAIMED = (
     "NOT EXISTS (SELECT 1 FROM kudos k INDEXED BY kudos_by_request"
-    " WHERE k.request_id = r.request_id"
+    " WHERE k.request_id = r.request_id AND k.level < 3)"
 )
-_SETTLED_AT = (
-    "(SELECT b.timestamp FROM migrations m JOIN blocks b ON b.number = m.block"
-    " WHERE m.request_id = r.request_id)"
+_LATE = (
+    "(r.rejection IS NULL AND r.result_deadline <"
+    " (SELECT b.timestamp FROM blocks b WHERE b.number = r.block))"
 )
 _ABSTAINED = (
     f"EXISTS (SELECT 1 FROM votes v WHERE v.kudos_id = r.kudos_id AND v.verdict = {schema.ABSTAIN})"
 )
+_AGAIN = (
+    "EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_repeats"
+    " WHERE a.repeats = coalesce(r.repeats, r.kudos_id) AND a.attempt > r.attempt)"
+)
 _LACKING: dict[Outcome | None, tuple[int, str]] = {
-    Outcome.REFUSED: (schema.REFUSED, "1"),
+    Outcome.REFUSED: (schema.REFUSED, f"NOT {_AGAIN}"),
+    Outcome.TIMED_OUT: (schema.REFUSED, _AGAIN),
+    Outcome.VOID: (schema.VOID, "1"),
     Outcome.WAITING: (schema.CLAIMED, f"NOT {_ABSTAINED}"),
     Outcome.UNREACHABLE: (schema.CLAIMED, _ABSTAINED),
 }

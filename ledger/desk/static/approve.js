@@ -1,5 +1,17 @@
 // A validator's vote, signed by the validator's own wallet (EIP-1193). What is signed is built here,
 // from what the page shows; the service is not asked again and gets nothing back.
+//
+// K3 votes are committed in one round and revealed in a later one. Votes and salt are made here and
+// kept in this browser, before the commitment leaves it, until the chain has them; as a file, too.
+
+import {
+  commitmentOf,
+  encodeClaimVote,
+  encodeCommit,
+  encodeCommitment,
+  encodeReveal,
+  encodeVote,
+} from "./calldata.js";
 
 const page = document.getElementById("approve");
 const outcome = page.querySelector("[data-outcome]");
@@ -10,58 +22,20 @@ const isRefusal = (reason) => reason >= 129 && reason <= 143;
 
 // The vote that decides a claim costs more than the one before it, and which of two comes first is
 // known only in the block: an estimate would be too low now and then.
-const GAS_BASE = 100_000;
+const GAS_BASE = 150_000;
 const GAS_PER_VOTE = 200_000;
+const GAS_MAX = 16_000_000;
 const RECEIPT_POLLS = 120;
 const POLL_MILLISECONDS = 500;
+const NO_COMMITMENT = `0x${"00".repeat(32)}`;
 
 const say = (text) => {
   outcome.textContent = text;
 };
 
-// -- calldata of vote((address,bytes32,uint128,uint128,bytes)[],(bytes32,uint8)[]) ------------------
-
-const word = (value) => BigInt(value).toString(16).padStart(64, "0");
-const bytesOf = (hex) => hex.slice(2);
-
-function bytesWords(hex) {
-  const digits = bytesOf(hex);
-  const padded = digits.padEnd(Math.ceil(digits.length / 64) * 64, "0");
-  return word(digits.length / 2) + padded;
-}
-
-function encodeBatch(ballot) {
-  const fixed = [
-    word(ballot.host),
-    bytesOf(ballot.root),
-    word(ballot.approve),
-    word(ballot.refuse),
-    word(5 * 32),
-  ];
-  return fixed.join("") + bytesWords(ballot.reasons);
-}
-
-function encodeBatches(ballots) {
-  const bodies = ballots.map(encodeBatch);
-  let offset = ballots.length * 32;
-  const offsets = bodies.map((body) => {
-    const here = word(offset);
-    offset += body.length / 2;
-    return here;
-  });
-  return word(ballots.length) + offsets.join("") + bodies.join("");
-}
-
-function encodeCanaries(votes) {
-  return word(votes.length) + votes.map((vote) => bytesOf(vote.kudos) + word(vote.reason)).join("");
-}
-
-export function encodeVote(selector, ballots, votes) {
-  const first = encodeBatches(ballots);
-  return selector + word(64) + word(64 + first.length / 2) + first + encodeCanaries(votes);
-}
-
 // -- what the forms say ----------------------------------------------------------------------------
+
+const reasonOf = (element) => Number(element.querySelector("select").value);
 
 function ballotOf(form) {
   let approve = 0n;
@@ -69,7 +43,7 @@ function ballotOf(form) {
   let reasons = "0x";
   for (const row of form.querySelectorAll("[data-index]")) {
     const index = Number(row.dataset.index);
-    const reason = Number(row.querySelector("select").value);
+    const reason = reasonOf(row);
     if (reason === APPROVE) {
       approve |= 1n << BigInt(index);
       continue;
@@ -80,59 +54,154 @@ function ballotOf(form) {
   return { host: form.dataset.host, root: form.dataset.root, approve, refuse, reasons };
 }
 
-// The one place that knows how a decision becomes a transaction.
+const transaction = (to, data, votes) => {
+  const gas = Math.min(GAS_BASE + GAS_PER_VOTE * votes, GAS_MAX);
+  return { to, data, gas: `0x${gas.toString(16)}` };
+};
+
+// The one place that knows how a decision becomes a transaction; K3 aside.
 function transactionOf(form) {
-  const ballots = form.matches("[data-batch]") ? [ballotOf(form)] : [];
-  const votes = form.matches("[data-canary]")
-    ? [{ kudos: form.dataset.kudos, reason: Number(form.querySelector("select").value) }]
-    : [];
-  const gas = GAS_BASE + GAS_PER_VOTE * (ballots.length + votes.length);
-  const data = encodeVote(page.dataset.selector, ballots, votes);
-  return { to: page.dataset.contract, data, gas: `0x${gas.toString(16)}` };
+  const { contract, claims, vote, claimVote } = page.dataset;
+  if (form.matches("[data-batch]")) {
+    return transaction(contract, encodeVote(vote, [ballotOf(form)], []), 1);
+  }
+  const { home, host, seq, answer, kudos } = form.dataset;
+  const reason = reasonOf(form);
+  if (answer) return transaction(contract, encodeVote(vote, [], [{ home, host, seq, answer, reason }]), 1);
+  return transaction(claims, encodeClaimVote(claimVote, [{ kudos, reason }]), 1);
+}
+
+// -- votes that are sealed until they are revealed ----------------------------------------------------
+
+const sealedKey = (commitment) => `kudos votes ${commitment}`;
+
+function sealedOf(form) {
+  const votes = [...form.querySelectorAll("[data-kudos]")]
+    .map((row) => ({ kudos: row.dataset.kudos, reason: reasonOf(row) }))
+    .filter((vote) => vote.reason);
+  if (!votes.length) throw new Error("No claim of this round is decided.");
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  return {
+    chainId: Number(page.dataset.chainId),
+    contract: page.dataset.claims,
+    validator: page.dataset.validator,
+    round: Number(form.dataset.round),
+    votes,
+    salt: `0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`,
+  };
+}
+
+// Every commitment has a place of its own: none that may yet reach the chain is overwritten.
+function keep(sealed) {
+  localStorage.setItem(sealedKey(commitmentOf(sealed)), JSON.stringify(sealed));
+}
+
+function offerFile(sealed) {
+  const link = document.createElement("a");
+  const blob = new Blob([`${JSON.stringify(sealed, null, 1)}\n`], { type: "application/json" });
+  link.href = URL.createObjectURL(blob);
+  link.download = `kudos-votes-round-${sealed.round}.json`;
+  link.textContent = `Save the sealed votes of round ${sealed.round} as a file`;
+  page.querySelector("[data-file]").replaceChildren(link);
+}
+
+async function sealedFor(form, commitment) {
+  const kept = localStorage.getItem(sealedKey(commitment));
+  const [file] = form.querySelector("[type=file]").files;
+  if (!kept && !file) {
+    throw new Error("This browser does not have the votes of this round. Choose the file in which you saved them.");
+  }
+  let sealed = null;
+  try {
+    sealed = JSON.parse(kept ?? (await file.text()));
+    if (commitmentOf(sealed) === commitment) return sealed;
+  } catch {
+    // Said below: whatever is wrong with the file, it does not open the commitment.
+  }
+  throw new Error("The votes in this file are not those that were committed to.");
 }
 
 // -- the wallet ------------------------------------------------------------------------------------
 
+const ask = (method, ...params) => wallet().request(params.length ? { method, params } : { method });
+
 async function account() {
   if (!wallet()) throw new Error("This browser has no wallet. Install one, or vote with `kudos validator`.");
-  const [found] = await wallet().request({ method: "eth_requestAccounts" });
+  const [found] = await ask("eth_requestAccounts");
   if (!found) throw new Error("The wallet gave no account.");
   return found.toLowerCase();
 }
 
 async function checkChain() {
-  const chain = Number(await wallet().request({ method: "eth_chainId" }));
+  const chain = Number(await ask("eth_chainId"));
   const wanted = Number(page.dataset.chainId);
   if (chain !== wanted) {
     throw new Error(`The wallet is on chain ${chain}; this ledger is on chain ${wanted}. Switch it and try again.`);
   }
 }
 
+async function voter() {
+  const from = await account();
+  if (from !== page.dataset.validator) {
+    throw new Error(`The wallet's account is ${from}, not the validator of this page. Connect it first.`);
+  }
+  await checkChain();
+  return from;
+}
+
 async function receiptOf(hash) {
   for (let poll = 0; poll < RECEIPT_POLLS; poll += 1) {
-    const receipt = await wallet().request({ method: "eth_getTransactionReceipt", params: [hash] });
+    const receipt = await ask("eth_getTransactionReceipt", hash);
     if (receipt) return receipt;
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
   throw new Error(`Transaction ${hash} is in no block yet. It may still get there: look before you vote again.`);
 }
 
-async function vote(form) {
-  const from = await account();
-  if (from !== page.dataset.validator) {
-    throw new Error(`The wallet's account is ${from}, not the validator of this page. Connect it first.`);
-  }
-  await checkChain();
+// Sends it, and says in which block it is.
+async function send(from, unsent) {
+  const whole = { from, ...unsent };
   say("Waiting for the wallet …");
-  const transaction = { from, ...transactionOf(form) };
   // Asked first: the contract's refusal costs nothing then.
-  await wallet().request({ method: "eth_call", params: [transaction, "latest"] });
-  const hash = await wallet().request({ method: "eth_sendTransaction", params: [transaction] });
+  await ask("eth_call", whole, "latest");
+  const hash = await ask("eth_sendTransaction", whole);
   say(`Sent as ${hash}; waiting for its block …`);
   const receipt = await receiptOf(hash);
   if (Number(receipt.status) !== 1) throw new Error(`Transaction ${hash} was undone by the contract.`);
-  say(`Voted in block ${Number(receipt.blockNumber)}: ${hash}`);
-  form.hidden = true;
+  return `in block ${Number(receipt.blockNumber)}: ${hash}`;
+}
+
+async function vote(form) {
+  say(`Voted ${await send(await voter(), transactionOf(form))}`);
+}
+
+async function commit(form) {
+  const from = await voter();
+  const { claims, commit: selector } = page.dataset;
+  const sealed = sealedOf(form);
+  keep(sealed);
+  offerFile(sealed);
+  const data = encodeCommit(selector, sealed.round, commitmentOf(sealed));
+  const where = await send(from, transaction(claims, data, 0));
+  say(`Committed ${where}. The votes count once you reveal them, from the next round on: come back to this page.`);
+}
+
+async function reveal(form) {
+  const from = await voter();
+  const { claims, commitment: view, reveal: selector, validator } = page.dataset;
+  const round = Number(form.dataset.reveal);
+  const asked = { to: claims, data: encodeCommitment(view, validator, round) };
+  const commitment = await ask("eth_call", asked, "latest");
+  if (commitment === NO_COMMITMENT) throw new Error(`The votes of round ${round} are revealed already.`);
+  const sealed = await sealedFor(form, commitment);
+  const where = await send(from, transaction(claims, encodeReveal(selector, validator, sealed), sealed.votes.length));
+  localStorage.removeItem(sealedKey(commitment));
+  say(`Revealed ${where}`);
+}
+
+function workOf(form) {
+  if (form.matches("[data-round]")) return commit;
+  return form.matches("[data-reveal]") ? reveal : vote;
 }
 
 async function guarded(button, work) {
@@ -140,7 +209,7 @@ async function guarded(button, work) {
   try {
     await work();
   } catch (error) {
-    say(`Not voted: ${error.message ?? error}`);
+    say(`Not done: ${error.message ?? error}`);
   } finally {
     button.disabled = false;
   }
@@ -157,12 +226,16 @@ page.querySelector("[data-connect]").addEventListener("click", (event) =>
 
 page.addEventListener("submit", (event) => {
   event.preventDefault();
-  guarded(event.submitter, () => vote(event.target));
+  const form = event.target;
+  guarded(event.submitter, async () => {
+    await workOf(form)(form);
+    form.hidden = true;
+  });
 });
 
 page.addEventListener("change", (event) => {
   if (!event.target.matches("[data-all]")) return;
-  for (const choice of event.target.form.querySelectorAll("[data-index] select")) {
+  for (const choice of event.target.form.querySelectorAll("[data-index] select, [data-kudos] select")) {
     choice.value = event.target.value;
   }
 });
