@@ -54,6 +54,13 @@ class Independent:
         return drawn * self._rate.denominator < self._rate.numerator << 256
 
 
+class Unplanted:
+    """No canary is planted: for ledgers whose beacon draws them."""
+
+    def is_canary(self, host: bytes, seq: int) -> bool:
+        return False
+
+
 class ThesisSchedule:
     """A canary after 1 to 10 ordinary tasks, uniformly (thesis, section 6.4.3)."""
 

@@ -62,8 +62,12 @@ def solve(x: int, y: int, start: int, bits: int) -> int | None:
     return None
 
 
+def answer(question: tuple[str, ...]) -> int | None:
+    return solve(*map(int, question))
+
+
 if __name__ == "__main__":
-    found = solve(*map(int, sys.argv[1:]))
+    found = answer(tuple(sys.argv[1:]))
     if found is None:
         sys.exit("there is no such k")
     print(f"{found:064x}")

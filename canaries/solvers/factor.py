@@ -54,8 +54,12 @@ def _one_by_one(n: int, constant: int, here: int, ahead: int) -> int:
             return factor
 
 
+def answer(question: tuple[str, ...]) -> int | None:
+    return solve(int(question[0]))
+
+
 if __name__ == "__main__":
-    found = solve(int(sys.argv[1]))
+    found = answer(tuple(sys.argv[1:]))
     if found is None:
         sys.exit("there is no factor")
     print(f"{found:064x}")

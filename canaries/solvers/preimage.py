@@ -74,5 +74,9 @@ def solve(challenge: bytes, bits: int) -> int:
     raise AssertionError
 
 
+def answer(question: tuple[str, ...]) -> int:
+    return solve(bytes.fromhex(question[0]), int(question[1]))
+
+
 if __name__ == "__main__":
-    print(f"{solve(bytes.fromhex(sys.argv[1]), int(sys.argv[2])):064x}")
+    print(f"{answer(tuple(sys.argv[1:])):064x}")

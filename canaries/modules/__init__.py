@@ -1,0 +1,1 @@
+"""WebAssembly modules in text form, with places for constants that a seed fills in."""
