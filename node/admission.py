@@ -36,17 +36,19 @@ class Need(Enum):
     EPOCHS = auto()
     PAIR = auto()
     STRANGERS = auto()
+    DRAWN = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One node's verified Kudos records by level, and its points by the epoch of their claim (None
-    when nobody asked for them)."""
+    """One node's verified Kudos records by level; its points by the epoch of their claim, and how
+    many of its canaries the beacon drew (None when nobody asked for them)."""
 
     k1: int = 0
     k2: int = 0
     k3: int = 0
     epochs: tuple[tuple[int, int], ...] | None = None
+    drawn: int | None = None
 
     @property
     def work(self) -> int:

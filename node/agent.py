@@ -32,7 +32,13 @@ from node.openings import Opener
 from node.peers import Endpoint, PeerBook
 from node.plugin import AsyncReputation, Reputation
 from node.service import INDEX, Footing, Outside, make_data, stand, stop_signal, supervise
-from node.settling import confirmed_migrations, open_vault, schedule_of, settle_forever
+from node.settling import (
+    confirmed_migrations,
+    draws_of,
+    open_vault,
+    schedule_of,
+    settle_forever,
+)
 from node.transport import parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -82,7 +88,7 @@ class Agent:
             vault=open_vault(data / "vault.db"),
             store=base.store,
             book=self._book,
-            schedule=schedule_of(options, me),
+            schedule=schedule_of(options, me, base.deployment),
             connection=self._peers.of,
             next_sequence=lambda host: base.reader.next_free_sequence(me.key.address, host),
         )
@@ -94,9 +100,8 @@ class Agent:
         )
         self._host = AgentHost(*kept)
         self._opener = Opener(me, self._home.vault, base.reader, self._peers.of)
-        self._inputs = InputServer(
-            base.store, self._journal, lambda peer: peer in base.deployment.validators
-        )
+        self._inputs = InputServer(base.store, self._journal, base.is_validator)
+        self._draws = draws_of(base, self._journal, self._outbox)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
@@ -124,6 +129,7 @@ class Agent:
                     base.copy.follow(),
                     self._peers.run(),
                     self._opener.run(),
+                    self._draws.run(),
                     settle_forever(base, self._outbox),
                     self._sweep(),
                 ],

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from canaries.commitment import ORDINARY, Mark, Place, commitment
-from canaries.replay import mark_for
 from canaries.schedule import Schedule
 from canaries.vault import Sealed, Vault
 from ledger.assets import (
@@ -39,6 +38,7 @@ from node.connection import Connection
 from node.handshake import Credentials
 from node.inputs import keep
 from node.journal import Journal
+from node.marking import mark_of
 from node.migration import Move, State, step
 from node.store import ContentStore, MissingContent
 from node.task import decode_task
@@ -162,7 +162,7 @@ class AgentHome:
         salt = self.me.entropy(32)
         if task.descriptor is None:
             return Mark(ORDINARY, bytes(32), bytes(32), salt)
-        return mark_for(self.schedule.is_canary(host, seq), task.descriptor.toolchain, salt)
+        return mark_of(task.descriptor, self.schedule.is_canary(host, seq), salt)
 
     def _follow(self, record: Record) -> None:
         key = record.key

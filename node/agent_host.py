@@ -105,7 +105,8 @@ class AgentHost:
         """From the written intention to the settled queue; safe to do again after a crash."""
         digests = Digest(record.task_digest), Digest(record.result_digest)
         if self.journal.seal(record.key) is None:
-            self.journal.put_seal(record.key, Seal(*digests, Digest(record.salt)))
+            seal = Seal(*digests, Digest(record.salt), record.mark_hash)
+            self.journal.put_seal(record.key, seal)
         asset = result_asset(record)
         self.outbox.append_migration(
             ConfirmedMigration(

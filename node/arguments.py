@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from ledger.creation import Constants
 from ledger.types import Address, Digest, address_from_hex
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -81,12 +82,41 @@ def footing_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def constants_options(command: argparse.ArgumentParser) -> None:
+    """What a new ledger is created with, and can never change; named as ``creation.Constants``."""
+    usual = Constants()
+    for option, name, unit, meaning in _CONSTANTS:
+        default = getattr(usual, name)
+        command.add_argument(
+            option,
+            dest=name,
+            type=int,
+            default=default,
+            metavar=unit,
+            help=f"{meaning} (default {default})",
+        )
+
+
+_CONSTANTS = (
+    ("--epoch-seconds", "epoch_seconds", "S", "the length of an epoch"),
+    ("--k1-cap", "k1_per_host_and_epoch", "N", "K1 claims per host and epoch"),
+    ("--k2-cap", "k2_per_pair_and_epoch", "N", "K2 claims per home, host and epoch; 0: no cap"),
+    ("--queue-delay", "queue_delay_seconds", "S", "an approved change of the validators waits"),
+    ("--round-seconds", "round_seconds", "S", "a round of committed votes on K3"),
+    ("--draw-rate", "draw_rate", "N", "of 65536 results are drawn as canaries; 0: none"),
+    ("--puzzle-difficulty", "puzzle_difficulty", "BITS", "the least of an open puzzle"),
+    ("--puzzles", "puzzles_per_host", "N", "open puzzles that a host may solve in its life"),
+    ("--beacon-period", "beacon_period_seconds", "S", "the length of a period of the beacon"),
+    ("--beacon-reveal", "beacon_reveal_seconds", "S", "time for its secrets after a period"),
+)
+
+
 def by_hand_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "action",
         nargs="?",
-        choices=("approve", "refuse"),
-        help="vote on these ids now, once, instead of running",
+        choices=("approve", "refuse", "reveal"),
+        help="vote on these ids now, once, instead of running; open the votes on K3 that are due",
     )
     command.add_argument(
         "ids", nargs="*", type=digest, metavar="ID", help="the root of a batch, or a claim's id"

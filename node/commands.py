@@ -84,6 +84,24 @@ def _validator(options: argparse.Namespace) -> int:
     return run_validator(options)
 
 
+def _validators(options: argparse.Namespace) -> int:
+    from node.validators import run_validators
+
+    return run_validators(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from node.wasm_command import run_module
+
+    return run_module(options)
+
+
+def _plant(options: argparse.Namespace) -> int:
+    from node.plant_command import plant_puzzle
+
+    return plant_puzzle(options)
+
+
 def _check(options: argparse.Namespace) -> int:
     from node.operate import check
 
@@ -147,7 +165,10 @@ _HANDLERS: dict[str, Handler] = {
     "node": _node,
     "agent": _agent,
     "validator": _validator,
+    "validators": _validators,
     "cc": _cc,
+    "run": _run,
+    "plant": _plant,
     "check": _check,
     "strategy": _strategy,
     "audit": _audit,

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from canaries.family import installed
 from ledger.errors import PeerError, SetupError
 from ledger.outbox import Outbox
 from ledger.types import Address, hex_of
@@ -21,10 +22,19 @@ from node.journal import Journal
 from node.lending import Lending
 from node.openings import Opener
 from node.peers import Endpoint, PeerBook
+from node.planting import Planting
+from node.puzzle_home import Puzzles
 from node.service import Base, prepare, stop_signal, supervise
-from node.settling import confirmed_migrations, open_vault, schedule_of, settle_forever
+from node.settling import (
+    confirmed_migrations,
+    draws_of,
+    open_vault,
+    schedule_of,
+    settle_forever,
+)
 from node.strategy_file import load_strategy
 from node.transport import parse_endpoint
+from node.wasm_home import Modules
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +66,10 @@ class Node:
             journal=self._journal,
             vault=self._vault,
             store=base.store,
-            schedule=schedule_of(options, base.me),
+            schedule=schedule_of(options, base.me, base.deployment),
             hosts=self._peers.live,
             next_sequence=lambda host: base.reader.next_free_sequence(base.me.key.address, host),
+            is_void=base.reader.is_void,
         )
         strategy = load_strategy(options.strategy, base.me.clock)
         self._host = HostSide(
@@ -75,10 +86,10 @@ class Node:
                 home, base.me.key.address, seq
             ),
             lends=Lending(slots=options.slots, waiting=options.waiting),
+            families=installed(),
         )
-        self._inputs = InputServer(
-            base.store, self._journal, lambda peer: peer in base.deployment.validators
-        )
+        self._inputs = InputServer(base.store, self._journal, base.is_validator)
+        self._draws = draws_of(base, self._journal, self._outbox)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
@@ -86,7 +97,8 @@ class Node:
         await base.copy.catch_up()
         host, port = self._endpoint
         listener = await base.outside.listen(host, port, base.me, self._serve, self._host.expects)
-        front = Front(self._home, self._journal, base.store, base.toolchain)
+        planting = Planting(base.me, self._home, self._journal)
+        front = self._front(planting)
         server = await front.serve(self._socket)
         opener = Opener(base.me, self._vault, base.reader, self._peers.of)
         log.info("node %s listens on %s:%d", hex_of(base.me.key.address), host, listener.port)
@@ -95,6 +107,8 @@ class Node:
                 base.copy.follow(),
                 self._peers.run(),
                 opener.run(),
+                planting.run(),
+                self._draws.run(),
                 settle_forever(base, self._outbox),
             ]
             await supervise(jobs, stop)
@@ -102,6 +116,17 @@ class Node:
             server.close()
             self._socket.unlink(missing_ok=True)
             await listener.close()
+
+    def _front(self, planting: Planting) -> Front:
+        base = self._base
+        return Front(
+            self._home,
+            self._journal,
+            base.store,
+            base.toolchain,
+            modules=Modules(self._home, base.runner, base.store, planting),
+            puzzles=Puzzles(base.me.entropy, self._host.families, base.store, planting),
+        )
 
     async def _serve(self, peer: Address, message: wire.Message) -> wire.Message:
         """Every request of a peer, whichever side opened the connection."""

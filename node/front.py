@@ -1,4 +1,5 @@
-"""The node's Unix socket: compiles come in from ``kudos cc``, results go back.
+"""The node's Unix socket: compiles come in from ``kudos cc``, modules from ``kudos run``,
+puzzles from ``kudos plant``, and results go back.
 
 Only the socket's owner can connect (the directory is owner-only). Whatever goes wrong, the shim is
 told to run the compile itself: a build never fails because of us.
@@ -17,9 +18,11 @@ from ledger.reasons import Reason
 from node import shim_protocol as shim
 from node.home import HomeSide, Local, Remote
 from node.journal import Journal
+from node.puzzle_home import Puzzles
 from node.store import ContentStore
 from node.task import InputFile, Limits, TaskDescriptor
 from node.toolchain import Toolchain
+from node.wasm_home import Modules
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,8 @@ READ_SIZE = 1 << 18
 
 
 class Front:
-    """Serves shims. ``home`` sends their tasks out; ``journal`` counts what they did themselves."""
+    """Serves shims. ``home`` sends their tasks out, ``modules`` those for WebAssembly, ``puzzles``
+    plants; ``journal`` counts what shims did themselves."""
 
     def __init__(
         self,
@@ -36,9 +40,12 @@ class Front:
         store: ContentStore,
         toolchain: Toolchain,
         limits: Limits | None = None,
+        modules: Modules | None = None,
+        puzzles: Puzzles | None = None,
     ) -> None:
         self._home, self._journal, self._store = home, journal, store
         self._toolchain, self._limits = toolchain, limits or Limits()
+        self._modules, self._puzzles = modules, puzzles
 
     async def serve(self, path: Path) -> asyncio.Server:
         """Listens on ``path``, an owner-only socket; a stale one is replaced."""
@@ -59,9 +66,11 @@ class Front:
                 self._journal.count("not_worth" if first.what == "not_worth" else "local")
                 log.info("local %s: %s", first.process_name, first.reason)
             elif isinstance(first, shim.Task):
-                reply = await self._answer(first, messages, writer)
-                writer.write(shim.encode(reply))
-                await writer.drain()
+                await _reply(writer, await self._answer(first, messages, writer))
+            elif isinstance(first, shim.Module) and self._modules is not None:
+                await _reply(writer, await self._modules.answer(first))
+            elif isinstance(first, shim.Puzzle) and self._puzzles is not None:
+                await _reply(writer, await self._puzzles.answer(first))
         except (KudosError, OSError, EOFError) as error:
             log.info("a shim went away: %s", error)
         finally:
@@ -121,6 +130,11 @@ class Front:
             shim.ResultFile(file.path, file.mode, contents[file.digest]) for file in result.outputs
         )
         return shim.Result(0, contents[result.stdout], contents[result.stderr], outputs)
+
+
+async def _reply(writer: asyncio.StreamWriter, message: shim.Message) -> None:
+    writer.write(shim.encode(message))
+    await writer.drain()
 
 
 class _Messages:

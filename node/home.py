@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from canaries.commitment import Mark, Place, commitment, seal
-from canaries.replay import mark_for
 from canaries.schedule import Schedule
 from canaries.vault import Sealed, Vault
 from ledger.assets import Accepted, Confirmed, Request, process_name_field
@@ -25,6 +24,7 @@ from node.connection import Connection
 from node.handshake import Credentials
 from node.inputs import keep
 from node.journal import Journal
+from node.marking import KnownCanary, mark_of
 from node.migration import Move, State, step
 from node.placement import RoundRobin
 from node.store import ContentStore, sha256
@@ -85,8 +85,9 @@ class _Draft:
 
 @dataclass(slots=True)
 class HomeSide:
-    """Sends tasks out. ``hosts()`` are the live connections; ``settled_numbers`` the next number
-    the ledger allows."""
+    """Sends tasks out. ``hosts()`` are the live connections, ``next_sequence`` the first number
+    that the ledger allows towards a host, ``is_void`` whether runs of a task were found to differ:
+    such a task can tell nothing about a host, and is no canary again."""
 
     me: Credentials
     journal: Journal
@@ -95,19 +96,23 @@ class HomeSide:
     schedule: Schedule
     hosts: Callable[[], Sequence[Connection]]
     next_sequence: Callable[[Address], int]
+    is_void: Callable[[Digest], bool]
     placement: RoundRobin = field(default_factory=RoundRobin)
     patience: Patience = field(default_factory=Patience)
     _failures: dict[Address, tuple[int, float]] = field(default_factory=dict)
 
-    async def run(self, task: TaskDescriptor, process_name: str) -> Remote | Local:
-        """Asks the hosts in turn until one takes the task; its inputs are in the store already."""
+    async def run(
+        self, task: TaskDescriptor, process_name: str, known: KnownCanary | None = None
+    ) -> Remote | Local:
+        """Asks the hosts in turn until one takes the task; its inputs are in the store already.
+        With ``known`` it is planted as that canary, whatever the schedule says."""
         connections = {connection.peer: connection for connection in self.hosts()}
         reason = Reason.NO_HOST
         for host in self.placement.order(list(connections)):
             if self._rests(host):
                 continue
             try:
-                draft = self._draft(connections[host], task, process_name)
+                draft = self._draft(connections[host], task, process_name, known)
                 answer = await self._ask(draft, task)
                 if answer is not None:
                     remote = await self._confirm(draft, task, answer)
@@ -132,12 +137,15 @@ class HomeSide:
         rest = min(REST_SECONDS * 2 ** min(count - 1, 20), REST_SECONDS_MAX)
         self._failures[host] = (count, self.me.clock.monotonic() + rest)
 
-    def _draft(self, connection: Connection, task: TaskDescriptor, name: str) -> _Draft:
+    def _draft(
+        self, connection: Connection, task: TaskDescriptor, name: str, known: KnownCanary | None
+    ) -> _Draft:
         """Takes a number, draws the mark, signs the REQUEST; number and mark are on disk."""
         host, now = connection.peer, int(self.me.clock.now())
         seq = self.journal.take_sequence(host, self.next_sequence(host))
-        mark = self._mark(task, host, seq)
         task_digest = keep(self.store, self.journal, task, now + self.patience.deadline)
+        plant = self.schedule.is_canary(host, seq) and not self.is_void(task_digest)
+        mark = self._mark(task, plant, known)
         domain = self.me.domain
         place = Place(domain.chain_id, domain.contract, self.me.key.address, host, seq)
         request = Request(
@@ -158,10 +166,10 @@ class HomeSide:
         signature = self.me.key.sign(domain, request)
         return _Draft(connection, request, request_id, signature, mark)
 
-    def _mark(self, task: TaskDescriptor, host: Address, seq: int) -> Mark:
+    def _mark(self, task: TaskDescriptor, plant: bool, known: KnownCanary | None) -> Mark:
         """An ordinary mark and a canary's look the same from outside: both are a hash with a
         salt."""
-        return mark_for(self.schedule.is_canary(host, seq), task.toolchain, self.me.entropy(32))
+        return mark_of(task, plant, self.me.entropy(32), known)
 
     async def _ask(self, draft: _Draft, task: TaskDescriptor) -> wire.Answer | None:
         """The host's acceptance, or None for a proper rejection; PeerError for anything else."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from canaries.commitment import seal
+from canaries.family import Family
 from ledger.assets import (
     CONFIRM_WITHIN,
     Accepted,
@@ -33,11 +34,13 @@ from node.admission import Evidence, Question, Strategy, Verdict
 from node.handshake import Credentials
 from node.host_checks import check_confirmation, check_request, is_committed, take_opening
 from node.inputs import Runner, keep
-from node.journal import Journal, Seal
+from node.journal import CPU_MS, Journal, Seal
 from node.lending import Lending
 from node.migration import Move, State, step
+from node.puzzle_task import solution_of
 from node.store import ContentStore, sha256
 from node.task import TaskDescriptor, decode_task, encode_result, result_digest, task_digest
+from node.wasm_task import is_for
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +54,14 @@ class _Running:
     accepted: Accepted
     task: TaskDescriptor
     missing: frozenset[bytes]
+    mark_hash: bytes
     state: State = State.ACCEPTED
 
 
 @dataclass(slots=True)
 class HostSide:
     """Serves Ask, Confirm and Open. ``evidence(home)`` reads the local ledger; ``lends`` bounds
-    what is taken on."""
+    what is taken on; ``families`` are the canaries that this host knows."""
 
     me: Credentials
     journal: Journal
@@ -70,6 +74,7 @@ class HostSide:
     settled: Callable[[Digest], ConfirmedMigration | None]
     sequence_used: Callable[[Address, int], bool]
     lends: Lending = field(default_factory=Lending)
+    families: Mapping[bytes, Family] = field(default_factory=dict)
     asked: int = 0
     _running: dict[Digest, _Running] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(init=False)
@@ -104,7 +109,9 @@ class HostSide:
             return self._reject(message, request_id, verdict.reason)
         accepted = Accepted(request_id, self._not_before(request.signed_at))
         missing = frozenset(f.digest for f in task.inputs if not self.store.has(f.digest))
-        self._running[request_id] = _Running(request, request_id, accepted, task, missing)
+        self._running[request_id] = _Running(
+            request, request_id, accepted, task, missing, message.mark_hash
+        )
         signature = self.me.key.sign(self.me.domain, accepted)
         return wire.Answer(accepted.signed_at, signature, missing=tuple(sorted(missing)))
 
@@ -129,8 +136,8 @@ class HostSide:
 
     async def open(self, peer: Address, message: wire.Open) -> wire.Ack:
         """Puts the home's opening of a canary into the outbox: the claim for K3."""
-        domain = self.me.domain
-        return take_opening(domain, self.journal, self.outbox, self.settled, peer, message)
+        domain, journal, families = self.me.domain, self.journal, self.families
+        return take_opening(domain, journal, self.outbox, self.settled, peer, message, families)
 
     def _drop_unconfirmed(self) -> None:
         """Forgets acceptances whose confirmation is overdue; otherwise homes that never confirm
@@ -180,7 +187,7 @@ class HostSide:
 
     def _own_reason(self, task: TaskDescriptor) -> Reason | None:
         lends = self.lends
-        if task.toolchain != self.toolchain:
+        if not is_for(task, self.toolchain):
             return Reason.TOOLCHAIN
         if lends.exceeded_by(task.limits):
             return Reason.LIMITS
@@ -212,12 +219,15 @@ class HostSide:
                 raise PeerError("The result deadline passed while the task waited.")
             timeout = min(left, self.lends.wall_seconds)
             execution = await self.runner.run(running.task, self.store, timeout=timeout)
+        self.journal.count(CPU_MS, round(execution.cpu_seconds * 1000))
         if execution.killed:
             raise PeerError(f"The task was stopped at its limit: {execution.killed}.")
         result = execution.result()
         blobs = (execution.stdout, execution.stderr, *(out.data for out in execution.outputs))
         task = keep(self.store, self.journal, running.task, request.result_deadline)
-        answer = Seal(task, Digest(result_digest(result)), Digest(self.me.entropy(32)))
+        salt = Digest(self.me.entropy(32))
+        solution = solution_of(result, execution.stdout)
+        answer = Seal(task, Digest(result_digest(result)), salt, running.mark_hash, solution)
         sealed = seal(answer.result_digest, answer.salt, request.host, request_id)
         finished = self._not_before(message.confirmed.signed_at)
         asset = Result(request_id, Digest(sealed), finished)

@@ -3,9 +3,11 @@ hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from canaries.commitment import PLANTED, Mark, Place, commitment
+from canaries.family import Family
 from ledger.assets import (
     ANSWER_WITHIN,
     CONFIRM_WITHIN,
@@ -24,9 +26,12 @@ from ledger.types import Address, Digest, Signature
 from node import wire
 from node.handshake import Credentials
 from node.journal import Journal
+from node.puzzle_task import solves
 
 CLOCK_SKEW = 300
 """Seconds by which a home's clock may run ahead of its host's."""
+
+_NO_FAMILIES: Mapping[bytes, Family] = MappingProxyType({})
 
 SettledMigrations = Callable[[Digest], ConfirmedMigration | None]
 """From a request id to the migration, once the index has it."""
@@ -73,8 +78,10 @@ def take_opening(
     settled: SettledMigrations,
     peer: Address,
     message: wire.Open,
+    families: Mapping[bytes, Family] = _NO_FAMILIES,
 ) -> wire.Ack:
-    """Puts the home's opening of a canary into the outbox: the claim for K3."""
+    """Puts the home's opening of a canary into the outbox: the claim for K3. With the right
+    solution of a puzzle of these ``families`` it needs no votes."""
     opened = message.opened
     if not signed_by(domain, opened, message.signature, peer):
         raise PeerError("CANARY_OPENED is not signed by its home.")
@@ -84,8 +91,11 @@ def take_opening(
         raise PeerError("There is no settled result of that task here, or not yet.")
     _check_opening(domain, peer, migration.request, opened)
     signature = Signature(message.signature)
+    # Claimed as a puzzle, a wrong solution would get no hearing; validators see what it is worth.
+    right = solves(families.get(opened.family), opened.parameters, answer.solution)
+    solution = answer.solution if right else None
     outbox.append_canary(
-        OpenedCanary(migration, opened, signature, answer.result_digest, answer.salt)
+        OpenedCanary(migration, opened, signature, answer.result_digest, answer.salt, solution)
     )
     return wire.Ack()
 

@@ -11,13 +11,16 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ledger.errors import CorruptData
 from ledger.types import Address, Digest
 
-VERSION = 1
+VERSION = 3
+CPU_MS = "cpu_ms"
+"""The counter of CPU milliseconds spent on tasks of others: run as a host, or again as a
+validator."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     home BLOB NOT NULL,
@@ -29,7 +32,9 @@ CREATE TABLE IF NOT EXISTS seals (
     request_id BLOB PRIMARY KEY,
     task_digest BLOB NOT NULL,
     result_digest BLOB NOT NULL,
-    salt BLOB NOT NULL
+    salt BLOB NOT NULL,
+    mark_hash BLOB NOT NULL DEFAULT x'',
+    solution BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tasks (
     task_digest BLOB PRIMARY KEY,
@@ -44,15 +49,24 @@ CREATE TABLE IF NOT EXISTS counters (
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+_SINCE_VERSION_2 = "ALTER TABLE seals ADD COLUMN solution BLOB;"
+_SINCE_VERSION_1 = (
+    f"ALTER TABLE seals ADD COLUMN mark_hash BLOB NOT NULL DEFAULT x''; {_SINCE_VERSION_2}"
+)
+_UPGRADES = {1: _SINCE_VERSION_1, 2: _SINCE_VERSION_2}
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """How a RESULT of ours opens."""
+    """How a RESULT of ours opens, and with ``mark_hash`` its request's commitment; that is empty
+    for a seal from before version 2 of the journal. ``solution`` is what the task printed, where
+    that may be the solution of a puzzle."""
 
     task_digest: Digest
     result_digest: Digest
     salt: Digest
+    mark_hash: bytes
+    solution: Digest | None = None
 
 
 class Journal:
@@ -71,7 +85,10 @@ class Journal:
                 f"{path} is of version {version}; this program knows {VERSION}.",
                 hint="Use the newer program that wrote it.",
             )
-        self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        upgrade = _UPGRADES.get(version, "")
+        self._db.executescript(
+            f"BEGIN; {upgrade} {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+        )
 
     def claim_answer(self, home: Address, seq: int, request_id: Digest) -> bool:
         """Takes the one answer that (home, seq) gets; False when it was taken before."""
@@ -85,16 +102,21 @@ class Journal:
     def put_seal(self, request_id: Digest, seal: Seal) -> None:
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO seals (request_id, task_digest, result_digest, salt)"
-                " VALUES (?, ?, ?, ?)",
-                (request_id, seal.task_digest, seal.result_digest, seal.salt),
+                "INSERT INTO seals VALUES (:request_id, :task_digest, :result_digest, :salt,"
+                " :mark_hash, :solution)",
+                {"request_id": request_id, **asdict(seal)},
             )
 
     def seal(self, request_id: Digest) -> Seal | None:
         row = self._row(
-            "SELECT task_digest, result_digest, salt FROM seals WHERE request_id = ?", request_id
+            "SELECT task_digest, result_digest, salt, mark_hash, solution FROM seals"
+            " WHERE request_id = ?",
+            request_id,
         )
-        return Seal(Digest(row[0]), Digest(row[1]), Digest(row[2])) if row else None
+        if row is None:
+            return None
+        solution = Digest(row[4]) if row[4] else None
+        return Seal(Digest(row[0]), Digest(row[1]), Digest(row[2]), row[3], solution)
 
     def put_task(self, task_digest: Digest, descriptor: bytes) -> None:
         """Where the content store has a task's descriptor (SHA-256)."""

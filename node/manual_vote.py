@@ -1,7 +1,8 @@
-"""A validator's votes by hand: `kudos validator approve|refuse ID`.
+"""A validator's votes by hand: `kudos validator approve|refuse ID`, `kudos validator reveal`.
 
 An id names a batch by its root, or one claim. A ballot covers its whole batch and is for good, so
-whoever names only some claims of a batch has to say what the others get.
+whoever names only some claims of a batch has to say what the others get. K1 and K2 are voted at
+once; K3 votes are committed, and opened by `reveal` or by the next vote: ``node.manual_canaries``.
 """
 
 from __future__ import annotations
@@ -10,65 +11,103 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ledger import browse, calls
+from ledger import browse, calls, claim_calls
+from ledger.claim_calls import ClaimVote
+from ledger.contracts import contracts_of
 from ledger.deployment import Deployment
 from ledger.errors import UsageError
-from ledger.ports import SystemClock
+from ledger.ports import SystemClock, system_entropy
 from ledger.reader import Reader
 from ledger.reasons import Reason
-from ledger.rows import UnvotedBatch
+from ledger.rows import UnvotedBatch, UnvotedCanary
 from ledger.rpc import Receipt, Rpc
 from ledger.sender import Sender
 from ledger.types import Address, Digest, hex_of
 from node.identity import password_from, unlock
+from node.manual_canaries import Booth, booth
 from node.service import INDEX
-from node.validator import GAS_BASE, GAS_PER_VOTE
+from node.validator import GAS_BASE, GAS_PER_VOTE, step_vote
 
-APPROVE, REFUSE = "approve", "refuse"
+APPROVE, REFUSE, REVEAL = "approve", "refuse", "reveal"
 MOST_OPEN = 10_000
 """How far back among what is open an id is looked for."""
 
 
-@dataclass(slots=True)
-class Decision:
-    """What was decided so far: reasons by place for each batch, and K3 votes."""
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """What the ids on a command line stand for."""
 
-    batches: dict[tuple[Address, Digest], dict[int, Reason]] = field(default_factory=dict)
-    canaries: list[calls.CanaryVote] = field(default_factory=list)
+    batches: list[calls.BatchVote] = field(default_factory=list)
+    steps: list[calls.StepVote] = field(default_factory=list)
+    claims: list[ClaimVote] = field(default_factory=list)
+    canaries: list[UnvotedCanary] = field(default_factory=list)
 
 
 def cast_by_hand(options: argparse.Namespace) -> int:
-    """Votes as the command line says, and prints the block."""
-    reason = reason_of(options.action, options.reason)
-    rest = None if options.rest is None else reason_of(options.rest, options.reason)
+    """Votes as the command line says, and prints the blocks."""
+    _check_words(options)
+    deployment = Deployment.load(options.ledger)
+    key = unlock(options.key, password_from(options.password_file))
+    rpc, clock = Rpc(options.rpc), SystemClock()
+    deployment.verify(rpc)
+    sender = Sender(rpc, key, deployment.chain_id, clock)
+    place = booth(sender, deployment.domain, options.data, clock, system_entropy)
+    with Reader.open(options.data / INDEX, deployment) as reader:
+        opened = place.reveal(reader)
+        for number, receipt in opened:
+            print(f"opened the votes of round {number} {_where(receipt)}")
+        if options.action == REVEAL:
+            if not opened:
+                print("no votes to open: none are sealed here, or their time has not come")
+            return 0
+        reason = reason_of(options.action, options.reason)
+        rest = None if options.rest is None else reason_of(options.rest, options.reason)
+        with reader.snapshot():
+            votes = decide(reader, key.address, options.ids, reason, rest)
+    _cast(sender, deployment.contract, place, votes, reason)
+    return 0
+
+
+def _check_words(options: argparse.Namespace) -> None:
+    if options.action == REVEAL:
+        if options.ids:
+            raise UsageError(
+                "`kudos validator reveal` takes no ids.", hint="It opens all votes that are due."
+            )
+        return
+    for action in (options.action, options.rest):
+        if action is not None:
+            reason_of(action, options.reason)
     if not options.ids:
         raise UsageError(
             f"`kudos validator {options.action}` needs an id.",
             hint="Give the root of a batch or the id of a claim; the page /approve lists them.",
         )
-    deployment = Deployment.load(options.ledger)
-    key = unlock(options.key, password_from(options.password_file))
-    rpc = Rpc(options.rpc)
-    deployment.verify(rpc)
-    with Reader.open(options.data / INDEX, deployment) as reader, reader.snapshot():
-        ballots, canaries = decide(reader, key.address, options.ids, reason, rest)
-    sender = Sender(rpc, key, deployment.chain_id, SystemClock())
-    receipt = send_votes(sender, deployment.contract, ballots, canaries)
-    print(f"voted {reason.name} in block {receipt.block_number}: {hex_of(receipt.tx_hash)}")
-    return 0
 
 
-def send_votes(
-    sender: Sender,
-    contract: Address,
-    batches: Sequence[calls.BatchVote],
-    canaries: Sequence[calls.CanaryVote],
-) -> Receipt:
-    """The one place here that knows how a decision becomes a transaction."""
-    data = calls.vote(batches, canaries)
-    gas = GAS_BASE + GAS_PER_VOTE * (len(batches) + len(canaries))
+def _cast(sender: Sender, contract: Address, place: Booth, votes: Votes, reason: Reason) -> None:
+    place.check(votes.canaries)
+    if votes.batches or votes.steps:
+        data, count = calls.vote(votes.batches, votes.steps), len(votes.batches) + len(votes.steps)
+        print(f"voted {reason.name} {_where(_send(sender, contract, data, count))}")
+    if votes.claims:
+        data = claim_calls.vote(votes.claims)
+        receipt = _send(sender, contracts_of(contract).claims, data, len(votes.claims))
+        print(f"voted {reason.name} {_where(receipt)}")
+    if votes.canaries:
+        said = [ClaimVote(claim.kudos.chain_id, reason) for claim in votes.canaries]
+        print(f"committed to {len(said)} votes on K3 {_where(place.commit(said))}")
+        wait = (place.running + 1) * place.commit_seconds - int(place.clock.now())
+        print(f"they count once opened: run `kudos validator reveal` in {wait} s or later")
+
+
+def _send(sender: Sender, contract: Address, data: bytes, votes: int) -> Receipt:
     sender.dry_run(contract, data)
-    return sender.send(contract, data, gas=gas)
+    return sender.send(contract, data, gas=GAS_BASE + GAS_PER_VOTE * votes)
+
+
+def _where(receipt: Receipt) -> str:
+    return f"in block {receipt.block_number}: {hex_of(receipt.tx_hash)}"
 
 
 def reason_of(action: str, name: str | None) -> Reason:
@@ -86,32 +125,39 @@ def reason_of(action: str, name: str | None) -> Reason:
 
 def decide(
     reader: Reader, validator: Address, ids: Sequence[Digest], reason: Reason, rest: Reason | None
-) -> tuple[list[calls.BatchVote], list[calls.CanaryVote]]:
+) -> Votes:
     """The votes that these ids stand for; UsageError for one on which nothing is open."""
     open_batches = {
         (each.event.host, each.event.root): each
         for each in reader.batches_unvoted(validator, MOST_OPEN)
     }
-    canaries = {each.kudos.kudos_id for each in reader.canary_claims_unvoted(validator, MOST_OPEN)}
-    decision = Decision()
+    canaries = {
+        each.kudos.kudos_id: each for each in reader.canary_claims_unvoted(validator, MOST_OPEN)
+    }
+    singles = {each.kudos.kudos_id: each for each in reader.singles_unvoted(validator, MOST_OPEN)}
+    votes, places = Votes(), dict[tuple[Address, Digest], dict[int, Reason]]()
     for wanted in dict.fromkeys(ids):
         if wanted in canaries:
-            decision.canaries.append(calls.CanaryVote(wanted, reason))
-        elif not _on_batches(reader, open_batches, decision, wanted, reason):
+            votes.canaries.append(canaries[wanted])
+        elif wanted in singles and singles[wanted].by_step:
+            votes.steps.append(step_vote(singles[wanted], reason))
+        elif wanted in singles:
+            votes.claims.append(ClaimVote(singles[wanted].kudos.chain_id, reason))
+        elif not _on_batches(reader, open_batches, places, wanted, reason):
             raise UsageError(
                 f"Nothing under {hex_of(wanted)} waits for this validator's vote.",
                 hint="It may be voted on, decided, or not in this copy yet; see the page /approve.",
             )
-    ballots = [
-        _ballot(open_batches[key], reasons, rest) for key, reasons in decision.batches.items()
-    ]
-    return ballots, decision.canaries
+    votes.batches.extend(
+        _ballot(open_batches[key], reasons, rest) for key, reasons in places.items()
+    )
+    return votes
 
 
 def _on_batches(
     reader: Reader,
     open_batches: Mapping[tuple[Address, Digest], UnvotedBatch],
-    decision: Decision,
+    chosen: dict[tuple[Address, Digest], dict[int, Reason]],
     wanted: Digest,
     reason: Reason,
 ) -> bool:
@@ -119,14 +165,15 @@ def _on_batches(
     whole = [key for key in open_batches if key[1] == wanted]
     for key in whole:
         places = _places(open_batches[key])
-        decision.batches.setdefault(key, {}).update(dict.fromkeys(places, reason))
+        chosen.setdefault(key, {}).update(dict.fromkeys(places, reason))
     if whole:
         return True
     for claim in browse.claims(reader.connection, "k.kudos_id = ?", (wanted,)):
         settled = reader.migration(claim.request_id)
-        if settled is not None and (claim.host, settled.root) in open_batches:
-            chosen = decision.batches.setdefault((claim.host, settled.root), {})
-            chosen[settled.batch_index] = reason
+        if settled is None or settled.root is None or settled.batch_index is None:
+            continue
+        if (claim.host, settled.root) in open_batches:
+            chosen.setdefault((claim.host, settled.root), {})[settled.batch_index] = reason
             return True
     return False
 

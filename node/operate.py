@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ledger.deployment import Deployment, deploy
+from ledger.creation import Constants
+from ledger.deploying import deploy
+from ledger.deployment import Deployment
 from ledger.embedded import EmbeddedChain
 from ledger.errors import SetupError, UsageError
 from ledger.ports import SystemClock, system_entropy
@@ -60,10 +62,13 @@ def deploy_ledger(options: argparse.Namespace) -> int:
         SystemClock(),
         validators=options.validator,
         threshold=options.threshold or len(options.validator) // 2 + 1,
-        epoch_seconds=options.epoch_seconds,
-        k1_per_host_and_epoch=options.k1_cap,
+        constants=Constants(
+            **{name: value for name, value in vars(options).items() if name in Constants.__slots__}
+        ),
         finality_depth=options.finality_depth,
         finality=options.finality,
+        salt=options.salt,
+        progress=lambda line: print(line, file=sys.stderr),
     )
     deployment.save(options.out)
     print(f"ledger {hex_of(deployment.contract)} on chain {deployment.chain_id}: {options.out}")

@@ -10,7 +10,9 @@ from node.arguments import (
     Commands,
     address,
     by_hand_options,
+    constants_options,
     daemon_options,
+    digest,
     key_options,
     moment,
     password_option,
@@ -19,6 +21,8 @@ from node.arguments import (
 from node.arguments import new_command as _command
 from node.parser_agent import add_agent
 from node.parser_audit import add_audit, add_explore, add_prove, add_verify
+from node.parser_run import add_plant, add_run
+from node.parser_validators import add_validators
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -33,7 +37,8 @@ def make_parser(handlers: Mapping[str, Handler]) -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log more to standard error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
-        *(_add_demo, _add_chain, _add_deploy, _add_node, add_agent, _add_validator, _add_cc),
+        *(_add_demo, _add_chain, _add_deploy, _add_node, add_agent, _add_cc, add_run),
+        *(add_plant, _add_validator, add_validators),
         *(
             _add_check,
             _add_strategy,
@@ -92,6 +97,13 @@ def _add_demo(commands: Commands) -> None:
         metavar="BLOCKS",
         help="blocks after which nothing is rewritten (default 4)",
     )
+    command.add_argument(
+        "--canaries",
+        choices=("planted", "drawn", "both"),
+        default="planted",
+        help="who chooses them: homes, the validators' beacon afterwards, or both"
+        " (default planted; drawn ones take a minute longer)",
+    )
 
 
 def _add_chain(commands: Commands) -> None:
@@ -140,13 +152,12 @@ def _add_deploy(commands: Commands) -> None:
         metavar="M",
         help="approvals needed (default: the smallest majority)",
     )
-    command.add_argument("--epoch-seconds", type=int, default=86_400, help="default one day")
+    constants_options(command)
     command.add_argument(
-        "--k1-cap",
-        type=int,
-        default=100,
-        metavar="N",
-        help="K1 claims per host and epoch (default 100)",
+        "--salt",
+        type=digest,
+        metavar="HEX",
+        help="32 bytes: deploy by CREATE2, to an address that depends on them and on the values",
     )
     command.add_argument(
         "--finality-depth",
@@ -184,9 +195,9 @@ def _add_node(commands: Commands) -> None:
     command.add_argument("--waiting", type=int, default=32, help="tasks taken on beyond that")
     command.add_argument(
         "--canaries",
-        choices=("independent", "thesis"),
+        choices=("independent", "thesis", "none"),
         default="independent",
-        help="the schedule of planted canaries (default independent)",
+        help="how canaries are planted (default independent); none only where the ledger draws",
     )
     command.add_argument(
         "--canary-seed",

@@ -31,9 +31,9 @@ def add_agent(commands: Commands) -> None:
     )
     command.add_argument(
         "--canaries",
-        choices=("independent", "thesis"),
+        choices=("independent", "thesis", "none"),
         default="independent",
-        help="the schedule of planted canaries (default independent)",
+        help="how canaries are planted (default independent); none only where the ledger draws",
     )
     command.add_argument(
         "--canary-seed",

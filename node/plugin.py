@@ -59,11 +59,13 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The claims of one level, by what became of them."""
+    """The claims of one level, by what became of them; ``void`` are canaries whose runs
+    differed."""
 
     verified: int
     open: int
     refused: int
+    void: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Reputation:
             head = self._reader.head()
             dealings = self._reader.dealings(address, SHOWN_CLAIMS)
             totals = self._reader.kudos_at(address, None)
-        states = (schema.VERIFIED, schema.CLAIMED, schema.REFUSED)
+        states = (schema.VERIFIED, schema.CLAIMED, schema.REFUSED, schema.VOID)
         levels = {
             level: Level(*(dealings.counts.get((level, state), 0) for state in states))
             for level in (1, 2, 3)

@@ -22,6 +22,7 @@ from node.execution import Execution, finish, limited, read_now, run_job
 from node.staging import InputSource, Staging, stage
 from node.task import Limits, TaskDescriptor
 from node.task_paths import SANDBOX_PATH
+from node.wasm_runtime import RUNTIME, Program, WasmRuntime, decided
 
 _NOBODY = 65534
 _HOST_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -61,6 +62,7 @@ class Sandbox:
         self._tools = tools
         self._scratch = scratch
         self._owner = owner
+        self._wasm = WasmRuntime(scratch)
 
     @classmethod
     def detect(cls, *, scratch: Path | None = None, search_path: str | None = None) -> Sandbox:
@@ -100,16 +102,17 @@ class Sandbox:
             asyncio.to_thread(stage, task, inputs, self._scratch, self._owner), Staging.remove
         )
         try:
-            return await self._run_staged(task, staging, timeout)
+            return decided(task, await self._run_staged(task, staging, timeout))
         finally:
             await finish(asyncio.to_thread(staging.remove))
 
     async def _run_staged(
         self, task: TaskDescriptor, staging: Staging, timeout: float
     ) -> Execution:
+        program = await finish(asyncio.to_thread(self._wasm.program, task, RUNTIME))
         status_read, status_write = os.pipe()
         with open(status_read, "rb", buffering=0) as status:
-            command = self._command(task, staging, status_write)
+            command = self._command(task, program, staging, status_write)
             try:
                 execution = await run_job(
                     command, task, staging, timeout=timeout, pass_fds=(status_write,)
@@ -133,10 +136,15 @@ class Sandbox:
                 directories=(), outputs=(),
             )  # fmt: skip
             return subprocess.run(
-                self._command(task, staging, None), capture_output=True, timeout=30, check=False
+                self._command(task, Program(task.argv, task.limits), staging, None),
+                capture_output=True,
+                timeout=30,
+                check=False,
             )
 
-    def _command(self, task: TaskDescriptor, staging: Staging, status_fd: int | None) -> list[str]:
+    def _command(
+        self, task: TaskDescriptor, program: Program, staging: Staging, status_fd: int | None
+    ) -> list[str]:
         command = []
         if self._owner is not None and self._tools.setpriv:
             user = str(self._owner)
@@ -148,10 +156,12 @@ class Sandbox:
         command += self._isolation()
         command += _root_image()
         command += self._writable_places(task.limits)
+        for here, place in program.shown:
+            command += ["--ro-bind", here, place]
         for root in staging.roots:
             command += ["--bind", str(staging.staged(root)), root]
         command += ["--remount-ro", "/", *_environment(task), "--chdir", task.cwd, "--"]
-        return [*command, *limited(task.argv, task.limits, self._tools.prlimit)]
+        return [*command, *limited(program.argv, program.limits, self._tools.prlimit)]
 
     def _isolation(self) -> list[str]:
         options = ["--unshare-all", "--unshare-user", "--uid", str(_NOBODY), "--gid", str(_NOBODY)]
@@ -187,26 +197,29 @@ class UnsandboxedRunner:
             )
         self._scratch = scratch or Path(tempfile.gettempdir())
         self._prlimit = _required("prlimit", "util-linux", os.environ.get("PATH", ""))
+        self._wasm = WasmRuntime(self._scratch)
 
     async def run(self, task: TaskDescriptor, inputs: InputSource, *, timeout: float) -> Execution:
         staging = await finish(
             asyncio.to_thread(stage, task, inputs, self._scratch, None), Staging.remove
         )
         try:
-            return await run_job(self._command(task, staging), task, staging, timeout=timeout)
+            program = await finish(asyncio.to_thread(self._wasm.program, task))
+            command = self._command(task, program, staging)
+            return decided(task, await run_job(command, task, staging, timeout=timeout))
         finally:
             await finish(asyncio.to_thread(staging.remove))
 
-    def _command(self, task: TaskDescriptor, staging: Staging) -> list[str]:
+    def _command(self, task: TaskDescriptor, program: Program, staging: Staging) -> list[str]:
         argv = []
-        for argument in task.argv:
+        for argument in program.argv:
             for root in staging.roots:
                 argument = argument.replace(f"{root}/", f"{staging.staged(root)}/")
             argv.append(argument)
         variables = dict([*task.env, ("PATH", SANDBOX_PATH)])
         environment = ["env", "-i", "-C", str(staging.staged(task.cwd))]
         environment += [f"{name}={value}" for name, value in variables.items()]
-        return [*environment, *limited(argv, task.limits, self._prlimit)]
+        return [*environment, *limited(argv, program.limits, self._prlimit)]
 
 
 def _find_tools(search_path: str) -> _Tools:

@@ -22,7 +22,7 @@ from ledger.reader import Reader
 from ledger.rpc import Rpc
 from ledger.sender import Sender
 from ledger.store import IndexStore
-from ledger.types import hex_of
+from ledger.types import Address, hex_of
 from node.connection import Expects, Handler
 from node.handshake import Credentials
 from node.identity import password_from, unlock
@@ -77,6 +77,11 @@ class Footing:
     copy: LedgerCopy
     reader: Reader
     store: ContentStore
+
+    def is_validator(self, peer: Address) -> bool:
+        """Whether this peer is in office, as far as the copy has come."""
+        seated = self.reader.validator_set()
+        return seated is not None and peer in seated.members
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +184,16 @@ def stop_signal() -> asyncio.Event:
 
 
 async def supervise(jobs: Sequence[Coroutine[Any, Any, object]], stop: asyncio.Event) -> None:
-    """Runs the jobs until ``stop`` is set; the first that fails ends them all, with its error."""
+    """Runs the jobs until ``stop`` is set; the first that fails ends them all, with its error. One
+    that has nothing to do, like dialling no peers, may come to its end before."""
     tasks = [asyncio.create_task(job) for job in jobs]
     waiter = asyncio.create_task(stop.wait())
+    running: set[asyncio.Task[object]] = {*tasks, waiter}
     try:
-        done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        while waiter in running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
     finally:
         for task in (*tasks, waiter):
             task.cancel()

@@ -9,16 +9,19 @@ import hashlib
 import logging
 from pathlib import Path
 
-from canaries.schedule import Independent, Schedule, ThesisSchedule
+from canaries.schedule import Independent, Schedule, ThesisSchedule, Unplanted
 from canaries.vault import Vault, VaultError
 from ledger.assets import ConfirmedMigration
-from ledger.errors import SetupError
+from ledger.deployment import Deployment
+from ledger.errors import SetupError, UsageError
 from ledger.outbox import Outbox
 from ledger.reader import Reader
 from ledger.settler import Settler
 from ledger.types import Digest
+from node.draws import Draws
 from node.handshake import Credentials
 from node.host_checks import SettledMigrations
+from node.journal import Journal
 from node.service import INDEX, Footing
 
 log = logging.getLogger(__name__)
@@ -70,8 +73,30 @@ def open_vault(path: Path) -> Vault:
         ) from error
 
 
-def schedule_of(options: argparse.Namespace, me: Credentials) -> Schedule:
-    """The canary schedule; its secret is fresh at every start unless a demonstration fixes it."""
+def draws_of(base: Footing, journal: Journal, outbox: Outbox) -> Draws:
+    """What claims the results that the beacon draws."""
+    return Draws(
+        me=base.me,
+        reader=base.reader,
+        journal=journal,
+        outbox=outbox,
+        rate=base.deployment.draw_rate,
+        period_seconds=base.deployment.period_seconds,
+    )
+
+
+def schedule_of(options: argparse.Namespace, me: Credentials, ledger: Deployment) -> Schedule:
+    """The canary schedule; its secret is fresh at every start unless a demonstration fixes it.
+
+    UsageError for a home that would plant none where none are drawn: nobody would check its hosts.
+    """
+    if options.canaries == "none":
+        if not ledger.draw_rate:
+            raise UsageError(
+                "This ledger draws no canaries, so a home has to plant some.",
+                hint="Leave out `--canaries none`.",
+            )
+        return Unplanted()
     secret = me.entropy(32) if options.canary_seed is None else _known_secret(options.canary_seed)
     return ThesisSchedule(secret) if options.canaries == "thesis" else Independent(secret)
 

@@ -141,7 +141,10 @@ def which(program: str, search_path: str) -> str:
 
 
 def converse(
-    address: str, task: protocol.Task, contents: Mapping[bytes, bytes], timeout: float
+    address: str,
+    task: protocol.Task | protocol.Module | protocol.Puzzle,
+    contents: Mapping[bytes, bytes],
+    timeout: float,
 ) -> protocol.Result:
     """Give the task to the node and wait for the result, within ``timeout`` seconds altogether."""
     deadline = time.monotonic() + timeout

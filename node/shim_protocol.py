@@ -11,6 +11,12 @@
 
     Note ───────────────────────────────────▶     on a connection of its own, no answer
 
+    Module ─────────────────────────────────▶     blobs: the module and its input
+         ◀─────────────────── Result or Local
+
+    Puzzle ─────────────────────────────────▶
+         ◀─────────────────── Result or Local     an empty result once it is planted
+
 Need may be left out, and Local may come at any time. Bytes in, messages out; no sockets here.
 Standard library only: the shim runs once for every compile.
 """
@@ -22,13 +28,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger.errors import PeerError
+from node.shim_fields import digest as _digest
+from node.shim_fields import number as _number
+from node.shim_fields import text as _text
+from node.shim_fields import texts as _texts
 from node.task_paths import MAX_FILE_BYTES
 
 MAX_HEADER_BYTES = 4 * 1024 * 1024
 MAX_BLOBS = 20_000
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 _LENGTH_BYTES = 4
-_DIGEST_BYTES = 32
 
 
 class Input(NamedTuple):
@@ -91,7 +100,30 @@ class Note(NamedTuple):
     process_name: str
 
 
-Message = Task | Need | Blobs | Result | Local | Note
+class Module(NamedTuple):
+    """A module for WebAssembly that wants to run on ``data`` within these bounds. With
+    ``plant_within`` the node runs it now, and sends it out as a canary whose result it knows, at
+    some moment of so many seconds."""
+
+    module: bytes
+    data: bytes
+    fuel: int
+    cpu_seconds: int
+    memory_mib: int
+    output_kib: int
+    process_name: str
+    plant_within: int = 0
+
+
+class Puzzle(NamedTuple):
+    """A puzzle of this family and difficulty, to be planted within so many seconds."""
+
+    family: str
+    difficulty: int
+    within: int
+
+
+Message = Task | Need | Blobs | Result | Local | Note | Module | Puzzle
 
 
 class ProtocolError(PeerError):
@@ -189,11 +221,16 @@ def _to_fields(message: Message) -> tuple[str, dict[str, Any], tuple[bytes, ...]
         case Note():
             what, reason, process_name = message
             return "note", {"what": what, "reason": reason, "process_name": process_name}, ()
+        case Module():
+            module, data, *bounds = message
+            return "module", dict(zip(Module._fields[2:], bounds, strict=True)), (module, data)
+        case Puzzle():
+            return "puzzle", message._asdict(), ()
 
 
 def _from_fields(header: dict[str, Any], blobs: tuple[bytes, ...]) -> Message:
     kind = header["kind"]
-    if blobs and kind not in ("blobs", "result"):
+    if blobs and kind not in ("blobs", "result", "module"):
         raise ValueError("blobs where none belong")
     match kind:
         case "task":
@@ -208,6 +245,11 @@ def _from_fields(header: dict[str, Any], blobs: tuple[bytes, ...]) -> Message:
             return Local(_text(header["reason"]))
         case "note":
             return Note(*(_text(header[name]) for name in ("what", "reason", "process_name")))
+        case "module":
+            return _module(header, blobs)
+        case "puzzle":
+            bounds = (_number(header["difficulty"]), _number(header["within"]))
+            return Puzzle(_text(header["family"]), *bounds)
     raise ValueError("an unknown kind of message")
 
 
@@ -228,6 +270,20 @@ def _task(header: dict[str, Any]) -> Task:
     )
 
 
+def _module(header: dict[str, Any], blobs: tuple[bytes, ...]) -> Module:
+    module, data = blobs
+    return Module(
+        module,
+        data,
+        fuel=_number(header["fuel"]),
+        cpu_seconds=_number(header["cpu_seconds"]),
+        memory_mib=_number(header["memory_mib"]),
+        output_kib=_number(header["output_kib"]),
+        process_name=_text(header["process_name"]),
+        plant_within=_number(header["plant_within"]),
+    )
+
+
 def _result(header: dict[str, Any], blobs: tuple[bytes, ...]) -> Result:
     stdout, stderr, *contents = blobs
     outputs = tuple(
@@ -235,28 +291,3 @@ def _result(header: dict[str, Any], blobs: tuple[bytes, ...]) -> Result:
         for (path, mode), data in zip(header["outputs"], contents, strict=True)
     )
     return Result(_number(header["exit_status"]), stdout, stderr, outputs)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text expected")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError("a list expected")
-    return tuple(_text(item) for item in value)
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError("a whole number expected")
-    return value
-
-
-def _digest(value: Any) -> bytes:
-    digest = bytes.fromhex(_text(value))
-    if len(digest) != _DIGEST_BYTES:
-        raise ValueError("a digest of another length")
-    return digest

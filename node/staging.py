@@ -22,7 +22,7 @@ from ledger.errors import CorruptData
 from node.store import sha256
 from node.task import TaskDescriptor, working_directories
 
-_PREFIX = "kudos-job-"
+SCRATCH_PREFIX = "kudos-job-"
 # A job that makes more entries than this beside its inputs is taken for one that wants the disk.
 _MAX_NEW_ENTRIES = 10_000
 # Fixed, so that what a job can see of its inputs is the same on every host.
@@ -138,7 +138,7 @@ def stage(task: TaskDescriptor, inputs: InputSource, base: Path, owner: int | No
     With ``owner``, everything belongs to that user, who is to run the job.
     """
     directories = working_directories(task)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-", dir=base))
     try:
         staging = Staging(scratch, tuple(bind_roots(directories)))
         staging.tree.mkdir()
@@ -158,8 +158,8 @@ def stage(task: TaskDescriptor, inputs: InputSource, base: Path, owner: int | No
 def sweep(base: Path) -> int:
     """Remove what processes that were killed left in ``base``; returns how many directories."""
     removed = 0
-    for path in base.glob(f"{_PREFIX}*"):
-        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+    for path in base.glob(f"{SCRATCH_PREFIX}*"):
+        pid = path.name.removeprefix(SCRATCH_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
             _remove_tree(path)
             removed += 1

@@ -25,6 +25,7 @@ from node.task_paths import (
     file_problem,
     text_problem,
 )
+from node.wasm_form import root_problem
 
 VERSION = 1
 MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024
@@ -122,7 +123,8 @@ class TaskDescriptor:
 
     def __post_init__(self) -> None:
         _require_within("version", self.version, VERSION, VERSION)
-        _require(self.root == "host", "the only root image so far is 'host'")
+        problem = root_problem(self.root, self)
+        _require(problem is None, problem or "")
         _require_text("toolchain", self.toolchain)
         self._check_command()
         self._check_environment()

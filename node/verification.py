@@ -15,9 +15,11 @@ from ledger.assets import (
     ANSWER_WITHIN,
     CONFIRM_WITHIN,
     RESULT_WITHIN_MAX,
+    Asset,
     ConfirmedMigration,
     Migration,
     RejectedMigration,
+    Request,
 )
 from ledger.eip712 import Domain
 from ledger.keys import signed_by
@@ -60,33 +62,45 @@ def ballot(domain: Domain, migrations: Sequence[Migration], claims: int, settled
 def judge_canary(domain: Domain, claim: UnvotedCanary) -> Reason:
     """Follows a K3 claim back to its REQUEST: the migration, the commitment, the opening's
     signature and the host's seal. Whether the result is right is for the family to say."""
-    settled, opening, kudos = claim.settled, claim.opening, claim.kudos
-    migration, opened = settled.migration, opening.asset
+    settled, kudos = claim.settled, claim.kudos
+    migration = settled.migration
     if not isinstance(migration, ConfirmedMigration):
         return Reason.REFUSE_ORDER
     found = judge(domain, migration, settled.place.timestamp)
+    if found.is_approval:
+        found = _judge_mark(domain, claim, migration.request)
     if not found.is_approval:
         return found
     request = migration.request
-    if (opened.request_id, opened.result_id) != (settled.request_id, settled.result_id):
-        return Reason.REFUSE_OPENING
-    if not signed_by(domain, opened, opening.signature, request.home):
-        return Reason.REFUSE_SIGNATURE
-    place = Place(domain.chain_id, domain.contract, request.home, request.host, request.seq)
-    mark = (
-        Mark(PLANTED, opened.family, opened.parameters, opened.salt) if any(opened.salt) else None
-    )
-    if mark is None or commitment(place, opened.task_digest, mark.hash) != request.commitment:
-        return Reason.REFUSE_OPENING
     if kudos.result_digest is None or kudos.seal_salt is None:
         return Reason.REFUSE_RESULT
     sealed = seal(kudos.result_digest, kudos.seal_salt, request.host, settled.request_id)
     return Reason.APPROVE if sealed == migration.result.seal else Reason.REFUSE_RESULT
 
 
+def _judge_mark(domain: Domain, claim: UnvotedCanary, request: Request) -> Reason:
+    """Whether the commitment covers this task, and, unless the beacon drew it, marks it."""
+    place = Place(domain.chain_id, domain.contract, request.home, request.host, request.seq)
+    ids = (claim.settled.request_id, claim.settled.result_id)
+    if claim.draw is not None:
+        drawn = claim.draw
+        fits = (drawn.request_id, drawn.result_id) == ids
+        covered = commitment(place, drawn.task_digest, drawn.mark_hash)
+        return Reason.APPROVE if fits and covered == request.commitment else Reason.REFUSE_OPENING
+    assert claim.opening is not None, "a canary is opened or drawn"
+    opened, signature = claim.opening.asset, claim.opening.signature
+    if (opened.request_id, opened.result_id) != ids or not any(opened.salt):
+        return Reason.REFUSE_OPENING
+    if signature is not None and not signed_by(domain, opened, signature, request.home):
+        return Reason.REFUSE_SIGNATURE
+    mark = Mark(PLANTED, opened.family, opened.parameters, opened.salt)
+    covered = commitment(place, opened.task_digest, mark.hash)
+    return Reason.APPROVE if covered == request.commitment else Reason.REFUSE_OPENING
+
+
 def _judge_confirmed(domain: Domain, migration: ConfirmedMigration, settled_at: int) -> Reason:
     request = migration.request
-    if not signed_by(domain, migration.confirmed, migration.home_signature, request.home):
+    if not _is_signed(domain, migration, migration.confirmed):
         return Reason.REFUSE_SIGNATURE
     answered = migration.accepted.signed_at - request.signed_at
     confirmed = migration.confirmed.signed_at - migration.accepted.signed_at
@@ -102,7 +116,7 @@ def _judge_confirmed(domain: Domain, migration: ConfirmedMigration, settled_at: 
 
 def _judge_rejected(domain: Domain, migration: RejectedMigration, settled_at: int) -> Reason:
     request = migration.request
-    if not signed_by(domain, request, migration.home_signature, request.home):
+    if not _is_signed(domain, migration, request):
         return Reason.REFUSE_SIGNATURE
     answered = migration.rejected.signed_at - request.signed_at
     in_order = (
@@ -111,6 +125,13 @@ def _judge_rejected(domain: Domain, migration: RejectedMigration, settled_at: in
         and 1 <= migration.rejected.reason < 64
     )
     return Reason.APPROVE if in_order and _request_holds(migration) else Reason.REFUSE_ORDER
+
+
+def _is_signed(domain: Domain, migration: Migration, asset: Asset) -> bool:
+    """A migration that came the strict way has no signature in its record: there the contract took
+    each asset from its owner, and says so in the log."""
+    signature, home = migration.home_signature, migration.request.home
+    return not signature or signed_by(domain, asset, signature, home)
 
 
 def _request_holds(migration: Migration) -> bool:

@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Sequence
 
 from ledger.audit import audit
+from ledger.contracts import contracts_of
 from ledger.reader import Reader
 from ledger.rpc import Rpc
 from ledger.types import Digest
 from node.demo.build import Workplace, program_runs
+from node.demo.canaries import undrawn
 from node.demo.cluster import Member
 from node.demo.ground import Ground
 from node.demo.project import Project
@@ -65,7 +67,9 @@ def chain_use(ground: Ground) -> dict[str, int]:
     """Blocks since the ledger was deployed, and the ledger's transactions with their gas."""
     rpc = Rpc(ground.rpc_url)
     head = rpc.block_number()
-    logs = rpc.logs(ground.deployment.contract, ground.deployment.deployed_block, head)
+    logs = rpc.logs(
+        contracts_of(ground.deployment.contract).all, ground.deployment.deployed_block, head
+    )
     hashes = {log.tx_hash for log in logs}
     receipts = [receipt for tx in hashes if (receipt := rpc.receipt(tx)) is not None]
     return {
@@ -75,14 +79,18 @@ def chain_use(ground: Ground) -> dict[str, int]:
     }
 
 
-def outstanding(nodes: Sequence[Member], reader: Reader) -> str:
+def outstanding(ground: Ground, reader: Reader) -> str:
     """What is still under way, in words; empty when nothing is."""
+    nodes = ground.nodes
     queued = sum(_count(node, "outbox.db", _QUEUED) for node in nodes)
     unopened = sum(_unopened(node, reader) for node in nodes)
-    open_claims = sum(row.claims - row.refused - row.k1 - row.k2 - row.k3 for row in reader.nodes())
+    open_claims = sum(
+        row.claims - row.refused - row.void - row.k1 - row.k2 - row.k3 for row in reader.nodes()
+    )
     waiting = {
         "assets not settled for good": queued,
         "canaries not opened": unopened,
+        "results that may yet be drawn": undrawn(reader, ground.deployment),
         "claims not decided": open_claims,
     }
     return ", ".join(f"{number} {what}" for what, number in waiting.items() if number)

@@ -6,11 +6,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from ledger.deployment import Deployment, deploy
+from canaries.draw import RATES
+from ledger.creation import Constants
+from ledger.deploying import deploy
+from ledger.deployment import Deployment
 from ledger.embedded import EmbeddedChain
 from ledger.errors import ChainError
 from ledger.keys import Key
@@ -30,6 +33,12 @@ from node.demo.cluster import (
 from node.identity import password_from, unlock
 
 FINALITY_DEPTH = 4
+CONSTANTS = Constants(round_seconds=15, draw_rate=0)
+"""Rounds of votes as short as validators with two cores between them can keep, and no beacon."""
+DRAWING = replace(
+    CONSTANTS, draw_rate=RATES * 2 // 13, beacon_period_seconds=20, beacon_reveal_seconds=8
+)
+"""As many drawn as the thesis plants, from periods that end several times in a demo."""
 STRATEGIES = {"fair": "thesis", "vermin": "each-third", "open": "anybody"}
 WEI = 10**18
 ALLOWANCE = WEI // 2
@@ -70,6 +79,7 @@ def prepare(
     external: External | None,
     finality_depth: int | None,
     stack: ExitStack,
+    constants: Constants = CONSTANTS,
 ) -> Ground:
     """Starts or checks the chain, enrols the members, deploys, and hands out gas."""
     # Marks are drawn by host and number, so a seed repeats itself only with the same hosts. On a
@@ -97,6 +107,7 @@ def prepare(
         SystemClock(),
         validators=[judge.address for judge in judges],
         threshold=validators // 2 + 1,
+        constants=constants,
         finality_depth=FINALITY_DEPTH if finality_depth is None else finality_depth,
     )
     ledger_file = data / "ledger.json"
@@ -108,8 +119,8 @@ def prepare(
     return Ground(url, deployment, ledger_file, nodes, judges, chain)
 
 
-def daemons(ground: Ground, seed: int) -> list[Daemon]:
-    """The processes of all members, not started yet."""
+def daemons(ground: Ground, seed: int, *, plants: bool = True) -> list[Daemon]:
+    """The processes of all members, not started yet; whether homes plant canaries."""
     endpoints = free_endpoints(len(ground.nodes))
     places = dict(zip(ground.nodes, endpoints, strict=True))
     started = []
@@ -121,6 +132,8 @@ def daemons(ground: Ground, seed: int) -> list[Daemon]:
             "--canary-seed",
             str(seed * len(places) + number),
         ]
+        if not plants:
+            extra += ["--canaries", "none"]
         arguments = (ground.ledger_file, ground.rpc_url, endpoint, peers, extra)
         started.append(Daemon(node, node_arguments(node, *arguments)))
     everybody = [peer_of(node, place) for node, place in places.items()]

@@ -58,6 +58,7 @@ class Report:
     nodes: list[NodeReport] = field(default_factory=list)
     build: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, int] = field(default_factory=dict)
+    canaries: dict[str, Any] = field(default_factory=dict)
     chain: dict[str, int] = field(default_factory=dict)
     shares: dict[str, Any] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
@@ -113,7 +114,7 @@ def node_reports(members: Sequence[Member], reader: Reader) -> list[NodeReport]:
 
 def _node_report(member: Member, row: NodeRow | None) -> NodeReport:
     counters = journal_counters(member)
-    row = row or NodeRow(member.address, *[0] * 12)
+    row = row or NodeRow(member.address)
     return NodeReport(
         address=hex_of(member.address),
         role=member.role,

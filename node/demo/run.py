@@ -17,10 +17,12 @@ from ledger.errors import KudosError, UsageError
 from ledger.reader import Reader
 from node.demo import build, figures, ground, project
 from node.demo.build import Built, Workplace
+from node.demo.canaries import DRAWN, PLANTED, canaries_of, total
 from node.demo.checks import audit_ledger, chain_use, outstanding, problems_of
 from node.demo.cluster import Daemon, Member, free_endpoints, wait_for_sockets
-from node.demo.report import Report, node_reports, shares_after
+from node.demo.report import Report, journal_counters, node_reports, shares_after
 from node.demo.screen import Screen, print_outcome
+from node.journal import CPU_MS
 
 ROLES = ("fair", "fair", "vermin")
 VALIDATORS = 3
@@ -46,6 +48,7 @@ class DemoOptions:
     deployer: Path | None = None
     deployer_password_file: Path | None = None
     finality_depth: int | None = None
+    canaries: str = PLANTED
 
     @property
     def external(self) -> ground.External | None:
@@ -158,8 +161,10 @@ class Demo:
             options.external,
             options.finality_depth,
             stack,
+            ground.CONSTANTS if options.canaries == PLANTED else ground.DRAWING,
         )
-        self._daemons = ground.daemons(self._ground, options.seed)
+        plants = options.canaries != DRAWN
+        self._daemons = ground.daemons(self._ground, options.seed, plants=plants)
 
     def _reference(self, work: project.Project, place: Workplace) -> Built:
         self.screen.say(f"building {work.name} plainly for {place.member.name}")
@@ -192,7 +197,7 @@ class Demo:
         """Until nothing is queued, unopened or undecided any more."""
         deadline = time.monotonic() + SETTLE_SECONDS
         with self._reader() as reader, self.screen.live(self.ground.nodes, reader) as tick:
-            while waiting := outstanding(self.ground.nodes, reader):
+            while waiting := outstanding(self.ground, reader):
                 if time.monotonic() > deadline:
                     self.report.problems.append(f"After {SETTLE_SECONDS:.0f} s: {waiting}.")
                     return
@@ -216,6 +221,13 @@ class Demo:
             report.set_shares(
                 shares_after(reader, self.ground.nodes, shared_from + warm_up), warm_up
             )
+            worked, again = (
+                total([journal_counters(member) for member in members], CPU_MS)
+                for members in (self.ground.nodes, self.ground.validators)
+            )
+            report.canaries = canaries_of(
+                reader, self.ground.deployment, self.options.canaries, worked, again
+            ).as_json()
             report.audit, differences = audit_ledger(self.ground, reader)
             report.chain = chain_use(self.ground)
             self.pictures = figures.draw(self.ground.nodes, reader, self.data)

@@ -74,6 +74,7 @@ def print_outcome(
         f" {chain['gas']:,} gas in {chain['blocks']} blocks.",
         soft_wrap=True,
     )
+    console.print(_canaries(report), soft_wrap=True)
     console.print("Figures: " + " ".join(str(path) for path in pictures), soft_wrap=True)
     state = "Ctrl-C ends it" if stays else "ends with this command; keep it with --stay"
     console.print(f"Ledger page: {page} ({state})", soft_wrap=True)
@@ -89,10 +90,36 @@ def print_outcome(
         console.print("[bold green]Every check held.[/bold green]")
 
 
+def _canaries(report: Report) -> str:
+    """Rate, cost and detection in two sentences."""
+    found = report.canaries
+    origins = []
+    for origin in ("planted", "drawn"):
+        fate = found[origin]
+        if fate["canaries"] or found["mode"] in (origin, "both"):
+            others = "".join(
+                f", {fate[name]} {name}"
+                for name in ("refused", "void", "waiting", "unclaimed")
+                if fate[name]
+            )
+            origins.append(f"{fate['canaries']} {origin} ({fate['passed']} passed{others})")
+    text = (
+        f"Canaries: {found['rate']:.1%} of {found['results']} results, {' and '.join(origins)};"
+        f" validators ran {found['cpu_seconds_again']} CPU seconds again for"
+        f" {found['cpu_seconds_worked']} of work, {found['cost']:.2f} per second."
+    )
+    if found["found_within"]:
+        text += (
+            " Whoever falsifies one result in ten meets a canary with a false one within"
+            f" {found['found_within']} tasks, in 95 of 100 cases."
+        )
+    return text
+
+
 def _rows(nodes: Sequence[Member], reader: Reader) -> Iterator[tuple[Member, NodeRow]]:
     found = {row.address: row for row in reader.nodes()}
     for node in nodes:
-        yield node, found.get(node.address) or NodeRow(node.address, *[0] * 12)
+        yield node, found.get(node.address) or NodeRow(node.address)
 
 
 def _table(nodes: Sequence[Member], reader: Reader) -> Table:

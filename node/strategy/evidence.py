@@ -86,4 +86,5 @@ def _standing(
     needs: Collection[Need],
 ) -> Standing:
     epochs = tuple(reader.epoch_points(node, at)) if Need.EPOCHS in needs else None
-    return Standing(totals.k1, totals.k2, totals.k3, epochs)
+    drawn = reader.drawn_passed(node, at) if Need.DRAWN in needs else None
+    return Standing(totals.k1, totals.k2, totals.k3, epochs, drawn)

@@ -133,6 +133,26 @@ class Minimum:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """At least so many canaries passed that the validators' beacon drew: friends can plant as many
+    as they like for one another, and draw none."""
+
+    canaries: int = 1
+    name = "drawn/1"
+    needs = frozenset({Need.DRAWN})
+
+    def decide(self, question: Question) -> Verdict:
+        evidence = question.evidence
+        other = None
+        if evidence is not None:
+            other = evidence.home if question.judged is Side.HOME else evidence.host
+        if other is None or other.drawn is None:
+            return verdict(self.name, Reason.STALE_LEDGER, question)
+        reason = Reason.ACCEPTED if other.drawn >= self.canaries else Reason.REPUTATION
+        return verdict(self.name, reason, question, drawn=other.drawn)
+
+
+@dataclass(frozen=True, slots=True)
 class Decay:
     """The half rule on points that lose half of their worth every ``half_life`` epochs: neither
     sleepers nor the idle live on old merits."""
