@@ -75,14 +75,14 @@ slither: toolchain $(PROOFS) ## static analysis of the contracts; no high or med
 # 60 s for each question to the solver, 15 minutes for all.
 halmos: toolchain $(PROOFS) ## prove what contracts/test/symbolic says, for all inputs
 	@$(call forge_in,halmos) FOUNDRY_SRC=contracts/test/symbolic FOUNDRY_TEST=contracts/test/symbolic \
-		timeout 900 halmos --forge-build-out .cache/halmos/out --match-contract Symbolic --loop 20 \
+		timeout 900 .cache/proofs/bin/python tools/prove.py --forge-build-out .cache/halmos/out --match-contract Symbolic --loop 20 \
 		--solver-timeout-assertion 60s --no-status $(ARGS)
 
 broken-proofs: toolchain $(PROOFS) ## break what the proofs say, and see them fail
-	@env PATH="$(CURDIR)/.cache/proofs/bin:$(CURDIR)/node_modules/.bin:$$PATH" $(PY) tools/break_proofs.py
+	@env PATH="$(CURDIR)/.cache/proofs/bin:$(CURDIR)/node_modules/.bin:$$PATH" $(PY) -m tools.break_proofs $(ARGS)
 
 mutation: toolchain ## put faults into the contracts; the tests must notice 90 % of them
-	@$(PY) tools/mutate.py $(ARGS)
+	@$(PY) -m tools.mutate $(ARGS)
 
 contracts: toolchain ## rebuild ledger/artifacts from contracts/
 	@$(PY) -m ledger.compile
@@ -99,6 +99,9 @@ bench-plugin: toolchain ## measure how fast the plug-in answers while the indexe
 
 bench-service: toolchain ## measure the auditor's desk over a large ledger, and Datasette beside it
 	@$(PY) benchmarks/service.py $(ARGS)
+
+bench-hidden: toolchain ## let a classifier try to tell planted canaries from ordinary tasks
+	@$(PY) -m benchmarks.hidden $(ARGS)
 
 hardhat: toolchain ## build and test the contracts with Hardhat (brings its own newer Node)
 	@HARDHAT=$(HARDHAT) HARDHAT_NODE=$(HARDHAT_NODE) tools/hardhat.sh
@@ -147,4 +150,4 @@ $(CONTRACTS): | $(PYTHON_ENV) $(NODE_ENV)
 stamp-contracts:
 	@touch $(CONTRACTS)
 
-.PHONY: help setup demo toolchain check test nightly contracts coverage slither halmos broken-proofs mutation gas gas-check bench-plugin bench-service hardhat lock clean stamp-contracts
+.PHONY: help setup demo toolchain check test nightly contracts coverage slither halmos broken-proofs mutation gas gas-check bench-plugin bench-service bench-hidden hardhat lock clean stamp-contracts

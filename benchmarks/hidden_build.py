@@ -329,6 +329,7 @@ async def _home(
             schedule=Independent(me.entropy(32)),
             hosts=lambda: [connection],
             next_sequence=lambda peer: host.reader.next_free_sequence(me.key.address, peer),
+            is_void=host.reader.is_void,
         )
         if tell is not None:
             side = telling(side, tell, number)

@@ -34,7 +34,7 @@ from coincurve import PrivateKey
 
 from ledger import calls, schema
 from ledger.assets import Request, process_name_field
-from ledger.deployment import deploy
+from ledger.deploying import deploy
 from ledger.embedded import EmbeddedChain
 from ledger.indexer import Indexer
 from ledger.keys import Key, signed_by

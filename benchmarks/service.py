@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,10 +38,12 @@ from urllib.parse import urlencode
 
 from fastapi.routing import APIRoute
 
+from ledger import facet_sums, schema
 from ledger.desk.app import create_app
 from ledger.errors import SetupError
-from ledger.synthetic_bulk import BulkLedger, Shape
+from ledger.synthetic_bulk import BulkLedger
 from ledger.synthetic_bulk import main as make_ledger
+from ledger.synthetic_shape import Shape
 
 SEED = "bench"
 WORKERS = 32
@@ -97,8 +100,9 @@ def main() -> int:
 
 
 def ledger_of(assets: int) -> Path:
-    """The copy of this size, made once."""
-    path = Path(__file__).resolve().parents[1] / f".cache/bench/ledger-{assets}.db"
+    """The copy of this size, made once for each set of tables."""
+    tables = sha256(repr((schema.ROWS, facet_sums.TABLES, Shape())).encode()).hexdigest()[:8]
+    path = Path(__file__).resolve().parents[1] / f".cache/bench/ledger-{assets}-{tables}.db"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")

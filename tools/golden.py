@@ -3,16 +3,14 @@
     python tools/golden.py [--check]
 
 Values are drawn from a fixed seed; digests come from ``ledger``. ``tests/unit/test_golden.py``
-compares them with eth-account as an independent oracle, ``contracts/test/Golden.t.sol`` with what
-the contract computes.
+compares them with eth-account as an independent oracle, ``contracts/test/Golden*.t.sol`` with what
+the contracts compute.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +19,15 @@ from eth_hash.auto import keccak
 
 from canaries.commitment import Mark, Place, commitment, seal
 from ledger import assets, merkle, record
-from ledger.eip712 import Domain, digest, encode_type, hash_struct
+from ledger.eip712 import Domain, digest
 from ledger.keys import Key
 from ledger.types import Address, Digest, hex_of
+from tools import golden_satellites
+from tools.golden_values import Draw, case
 
 TARGET = Path(__file__).parent.parent / "contracts/test/golden/vectors.json"
 CHAIN_ID = 31_337
 NOW = 1_790_000_000
-
-
-class Draw:
-    """A deterministic stream of values."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed, self._count = seed, 0
-
-    def bytes(self, size: int) -> bytes:
-        self._count += 1
-        return hashlib.shake_256(f"{self._seed}/{self._count}".encode()).digest(size)
-
-    def digest(self) -> Digest:
-        return Digest(self.bytes(32))
-
-    def number(self, low: int, high: int) -> int:
-        return low + int.from_bytes(self.bytes(8), "big") % (high - low)
 
 
 def main() -> int:
@@ -66,10 +49,11 @@ def vectors() -> dict[str, Any]:
             "separator": hex_of(domain.separator),
         },
         "timestamp": NOW,
-        "cases": [_case(domain, asset) for _ in range(4) for asset in _assets(draw)],
+        "cases": [case(domain, asset) for _ in range(4) for asset in _assets(draw)],
         "commitments": [_commitment(domain, draw, kind) for kind in (0, 1, 1)],
         "seals": [_seal(draw) for _ in range(3)],
         "batches": [_batch(domain, draw, *shape) for shape in ((1, 0), (0, 1), (5, 3), (61, 67))],
+        **golden_satellites.vectors(domain, NOW),
     }
 
 
@@ -106,18 +90,6 @@ def request(draw: Draw, home: Address, host: Address, seq: int) -> assets.Reques
     numbers = (draw.number(1, 600), draw.number(1, 4_096), draw.number(1, 1 << 20))
     texts = (draw.digest(), assets.process_name_field("cc server.c"), draw.digest())
     return assets.Request(home, host, *texts, *numbers, seq, NOW + draw.number(60, 3_600), at)
-
-
-def _case(domain: Domain, asset: assets.Asset) -> dict[str, Any]:
-    name = type(asset).__name__
-    values = {_camel(field): _json(value) for field, value in asdict(asset).items()}
-    return {
-        "type": name,
-        "encodeType": encode_type(name),
-        "values": values,
-        "structHash": hex_of(hash_struct(asset)),
-        "digest": hex_of(digest(domain, asset)),
-    }
 
 
 def _commitment(domain: Domain, draw: Draw, kind: int) -> dict[str, Any]:
@@ -202,16 +174,6 @@ def _rejected(
 ) -> assets.RejectedMigration:
     rejected = assets.Rejected(digest(domain, asked), draw.number(1, 8), asked.signed_at + 2)
     return assets.RejectedMigration(asked, rejected, home.sign(domain, asked))
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    words = head + "".join(part.capitalize() for part in tail)
-    return words.replace("Mib", "MiB").replace("Kib", "KiB")
-
-
-def _json(value: object) -> object:
-    return hex_of(value) if isinstance(value, bytes) else value
 
 
 if __name__ == "__main__":

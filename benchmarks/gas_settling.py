@@ -1,0 +1,91 @@
+"""Gas of the ways to settle: batches with their votes, and the strict way."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+from bench import Bench, Canary
+
+from ledger.abi import encode
+from ledger.calls import StepVote
+from ledger.eip712 import digest
+from ledger.reasons import Reason
+
+_TOGETHER = 32
+"""So many migrations of the strict way share a vote transaction."""
+
+
+def measure_batches(bench: Bench, name: str, count: int, homes: int) -> dict[str, int]:
+    """Settles three batches of ``count`` records from ``homes`` homes, with both votes."""
+    keys = [bench.key() for _ in range(homes)]
+    rounds: list[tuple[int, list[int]]] = []
+    for _ in range(3):
+        gas, root = bench.settle([bench.canary(keys[i % homes]) for i in range(count)])
+        rounds.append((gas, bench.vote([(root, count)])))
+    (fresh, fresh_votes), _, (settle, votes) = rounds
+    return {
+        name: (settle + sum(votes)) // count,
+        f"{name}_fresh": (fresh + sum(fresh_votes)) // count,
+        f"{name}_settle": settle,
+        f"{name}_vote_first": votes[0],
+        f"{name}_vote_deciding": votes[1],
+    }
+
+
+def measure_votes(bench: Bench) -> dict[str, int]:
+    """One vote transaction for eight batches."""
+    keys = [bench.key() for _ in range(8)]
+    batches = []
+    for _ in range(8):
+        _, root = bench.settle([bench.canary(key) for key in keys])
+        batches.append((root, len(keys)))
+    first, deciding = bench.vote(batches)
+    return {"votes_8_batches_first": first // 8, "votes_8_batches_deciding": deciding // 8}
+
+
+def measure_strict(bench: Bench) -> dict[str, int]:
+    """Four asset transactions and two votes; then the votes for many migrations together."""
+    home = bench.key()
+    bench.fund(home)
+    steps: list[int] = []
+    for _ in range(3):
+        canary = bench.canary(home)
+        steps = take_steps(bench, canary)
+        votes = bench.vote((), [_approval(bench, canary)])
+    together = [bench.canary(home) for _ in range(_TOGETHER)]
+    settled = [sum(take_steps(bench, canary)) for canary in together]
+    votes_of_all = bench.vote((), [_approval(bench, canary) for canary in together])
+    names = ("request", "accept", "confirm", "result")
+    return {
+        "strict": sum(steps) + sum(votes),
+        "strict_batched_votes": (sum(settled) + sum(votes_of_all)) // _TOGETHER,
+        **{f"strict_{name}": gas for name, gas in zip(names, steps, strict=True)},
+        "strict_vote_first": votes[0],
+        "strict_vote_deciding": votes[1],
+    }
+
+
+def take_steps(bench: Bench, canary: Canary) -> list[int]:
+    """One migration's four assets, each by its owner; the gas of each."""
+    migration = canary.migration
+    request, request_id = migration.request, digest(bench.domain, migration.request)
+    place = (request.home, request.host, request.seq)
+    home, host = bench.sender_of(canary.home), bench.host_sender
+    accepted, confirmed, result = migration.accepted, migration.confirmed, migration.result
+    signed = (
+        (home, encode("request", astuple(request), b"")),
+        (host, encode("accept", place, request_id, accepted.signed_at, b"")),
+        (
+            home,
+            encode("confirm", place, request_id, accepted.signed_at, confirmed.signed_at, b""),
+        ),
+        (host, encode("result", place, request_id, result.seal, result.signed_at, b"")),
+    )
+    contract = bench.deployment.contract
+    return [sender.send(contract, data).gas_used for sender, data in signed]
+
+
+def _approval(bench: Bench, canary: Canary) -> StepVote:
+    request = canary.migration.request
+    result_id = digest(bench.domain, canary.migration.result)
+    return StepVote(request.home, request.host, request.seq, result_id, Reason.APPROVE)
