@@ -102,7 +102,7 @@ class Cluster:
 
         def quiet() -> bool:
             with self.reader() as reader:
-                return not outstanding(self.ground.nodes, reader)
+                return not outstanding(self.ground, reader)
 
         self.until(quiet, "everything is settled and decided", seconds=90)
 

@@ -43,6 +43,7 @@ class Desk:
             "rejected": f"/migrations/{self.rejected}",
             "validators": "/validators",
             "validator": f"/validators/{self.validator}?limit=5",
+            "approve": f"/approve?validator={self.validator}",
             "flow": "/flow?limit=5",
             "search": "/search?q=0x",
             "explore": "/explore?kind=KUDOS&limit=5",
@@ -79,7 +80,8 @@ def describe(world: DeskWorld, url: str) -> Desk:
     """Finds one of each kind on a ledger."""
     with Reader.open(world.index) as reader:
         settled = reader.migrations(500)
-        canary = next(
+        refused = {node.address: node.refused for node in reader.nodes()}
+        canaries = (
             each
             for each in settled
             if any(
@@ -87,6 +89,7 @@ def describe(world: DeskWorld, url: str) -> Desk:
                 for claim in reader.claims_of(each.request_id)
             )
         )
+        canary = max(canaries, key=lambda each: refused[each.request.host])
         rejected = next(each for each in settled if each.confirmed_id is None)
     return Desk(
         world,

@@ -56,8 +56,21 @@ def test_axe_finds_nothing(scheme_page: Page, desk: Desk, axe: str, name: str) -
     for width, height in (PHONE, DESKTOP):
         page.set_viewport_size({"width": width, "height": height})
         assert violations(page) == []
-        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.evaluate(overflow) == 0, f"{name} scrolls sideways at {width}"
+        assert page.evaluate(OVERFLOW) == 0, f"{name} scrolls sideways at {width}"
+
+
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def test_a_chart_that_is_not_redrawn_yet_widens_nothing(page: Page, desk: Desk) -> None:
+    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+    page.goto(desk.url + desk.pages()["node"])
+    canvas = page.locator("figure canvas")
+    canvas.wait_for()
+    page.evaluate("addEventListener('resize', event => event.stopImmediatePropagation(), true)")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert canvas.evaluate("canvas => canvas.clientWidth") > PHONE[0]
+    assert page.evaluate(OVERFLOW) == 0
 
 
 def test_axe_finds_what_is_broken(page: Page, desk: Desk, axe: str) -> None:

@@ -13,7 +13,7 @@ from tests.e2e.conftest import EVIL, NAME, Desk
 
 PAGES = (
     *("overview", "nodes", "node", "canary", "rejected", "validators", "validator", "flow"),
-    *("search", "explore", "block", "missing"),
+    *("search", "explore", "block", "approve", "missing"),
 )
 
 
@@ -111,7 +111,17 @@ def test_a_migration_is_recomputed(page: Page, desk: Desk) -> None:
 
 def test_validators_and_their_votes(page: Page, desk: Desk) -> None:
     page.goto(f"{desk.url}/validators")
-    expect(page.locator("tbody tr")).to_have_count(3)
+    lines = page.get_by_role("region", name="Validators", exact=True).locator("tbody tr")
+    expect(lines).to_have_count(3)
+    sets = page.get_by_role("region", name="The sets so far").locator("tbody tr")
+    expect(sets).to_have_count(1)
+    expect(sets.locator("td").nth(2).locator("a.who")).to_have_count(3)
+    rounds = page.get_by_role("region", name="Rounds of votes on K3").locator("tbody tr")
+    assert rounds.count() > 3
+    # Of the newest round nobody has revealed yet; of the others everybody.
+    assert rounds.nth(0).locator("td").nth(1).locator("a").count() == 3
+    assert rounds.nth(1).locator("td").nth(1).locator("a").count() == 0
+    expect(page.get_by_text("Nothing was ever proposed.")).to_be_visible()
     page.locator("tbody th a").first.click()
     page.wait_for_url("**/validators/0x*")
     page.locator("select[name=verdict]").select_option("refused")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -14,10 +14,14 @@ from coincurve import PrivateKey
 
 from ledger import calls
 from ledger.assets import ConfirmedMigration, Migration, Rejected, RejectedMigration
-from ledger.deployment import deploy
+from ledger.claim_calls import ClaimVote, commit_votes, reveal_votes, votes_commitment
+from ledger.contracts import contracts_of
+from ledger.creation import Constants
+from ledger.deploying import deploy
 from ledger.eip712 import digest
 from ledger.embedded import EmbeddedChain
-from ledger.events import BatchSettled, decode
+from ledger.event_types import BatchSettled
+from ledger.events import decode
 from ledger.indexer import Indexer
 from ledger.keys import Key
 from ledger.outbox import Outbox
@@ -26,14 +30,16 @@ from ledger.ports import SystemClock
 from ledger.reader import Reader
 from ledger.reasons import Reason
 from ledger.record import decode_batch
+from ledger.refused_items import StepResult
 from ledger.rpc import Receipt, Rpc
 from ledger.sender import Sender
-from ledger.settler import Settler, StepResult
+from ledger.settler import Settler
 from ledger.store import IndexStore
 from ledger.synthetic_actors import Actors, Settings
 from ledger.types import Digest
 
 ETHER = 10**18
+USUAL = Constants()
 
 
 def key_of(name: str) -> Key:
@@ -54,7 +60,7 @@ class SteppedClock(SystemClock):
 class World:
     """Everything that a test of settlement needs, on a chain that runs already."""
 
-    def __init__(self, chain: EmbeddedChain, directory: Path) -> None:
+    def __init__(self, chain: EmbeddedChain, directory: Path, constants: Constants = USUAL) -> None:
         self.chain = chain
         self.directory = directory
         self.clock = SteppedClock()
@@ -69,6 +75,7 @@ class World:
             self.clock,
             validators=[key.address for key in self.validators],
             threshold=2,
+            constants=constants,
             finality_depth=4,
         )
         self.domain = self.deployment.domain
@@ -157,15 +164,30 @@ class World:
     def request_id(self, migration: Migration) -> Digest:
         return digest(self.domain, migration.request)
 
-    def vote(
-        self, validator: Key, **votes: list[calls.BatchVote] | list[calls.CanaryVote]
-    ) -> Receipt:
-        batches = [vote for vote in votes.get("batches", []) if isinstance(vote, calls.BatchVote)]
-        canaries = [
-            vote for vote in votes.get("canaries", []) if isinstance(vote, calls.CanaryVote)
-        ]
-        data = calls.vote(batches, canaries)
-        return self.sender_of(validator).send(self.deployment.contract, data)
+    def vote(self, validator: Key, batches: Sequence[calls.BatchVote]) -> Receipt:
+        """One validator on batches."""
+        return self.sender_of(validator).send(self.deployment.contract, calls.vote(batches, []))
+
+    def decide(self, voters: Mapping[Key, Sequence[ClaimVote]]) -> None:
+        """Validators on the K3 claims of the running round: committed in the next one, then
+        opened."""
+        claims = contracts_of(self.deployment.contract).claims
+        number, salt = self.next_round(), Digest(bytes(31) + b"\1")
+        for validator, votes in voters.items():
+            made = votes_commitment(self.domain, validator.address, number, votes, salt)
+            self.sender_of(validator).send(claims, commit_votes(number, made))
+        self.next_round()
+        for validator, votes in voters.items():
+            data = reveal_votes(validator.address, number, votes, salt)
+            self.sender_of(validator).send(claims, data)
+
+    def next_round(self) -> int:
+        """Puts the chain forward to the next round of votes, and says which it is."""
+        seconds = self.deployment.constants.round_seconds
+        number = self.rpc_time() // seconds + 1
+        self.rpc.raw("evm_setNextBlockTimestamp", [number * seconds])
+        self.chain.mine(1)
+        return number
 
     def totals(self) -> calls.Totals:
         view = calls.kudos(self.host.address)
@@ -176,7 +198,7 @@ class World:
         wanted = self.request_id(migration)
         found = 0
         head = self.rpc.block_number()
-        for log in self.rpc.logs(self.deployment.contract, self.deployment.deployed_block, head):
+        for log in self.rpc.logs([self.deployment.contract], self.deployment.deployed_block, head):
             event = decode(log)
             if isinstance(event, BatchSettled):
                 gone = {place for place, _ in event.skipped}

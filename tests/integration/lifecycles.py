@@ -1,258 +1,121 @@
-"""Random lifecycles through the real contract and through the model of it, transaction by
-transaction: the same logs, the same views."""
+"""Random lifecycles through the contracts and through the model of them, transaction by
+transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from random import Random
+from collections.abc import Callable
 
-from eth_hash.auto import keccak
-
-from ledger import calls, merkle, record
-from ledger.abi import ContractReverted
-from ledger.assets import K3_CANARY, Batch, Kudos, Migration
-from ledger.canary_claims import claim_of
-from ledger.deployment import deploy
-from ledger.eip712 import digest
+from ledger.creation import Constants
 from ledger.embedded import EmbeddedChain
-from ledger.events import BatchSettled, decode
-from ledger.keys import Key
-from ledger.outbox_codec import OpenedCanary
-from ledger.ports import SystemClock
-from ledger.reasons import Reason
-from ledger.rpc import Receipt, Rpc
-from ledger.sender import Sender
-from ledger.synthetic_actors import Actors, Planted, Settings
-from ledger.synthetic_contract import CLAIMED, Emitted, SyntheticContract
-from ledger.tally import indices
-from ledger.types import Address, Digest, Signature
-from tests.integration.chain_world import ETHER, key_of
+from tests.integration.ledger_model.state import WINDOW
+from tests.integration.lifecycle_claims import Claimants
+from tests.integration.lifecycle_duties import Duties
+from tests.integration.lifecycle_views import compare_views
+from tests.integration.lifecycle_votes import Validators
+from tests.integration.lifecycle_ways import Ways
+from tests.integration.side_by_side import SideBySide
 
-GAS = 12_000_000
-SEATS, QUORUM = 5, 3
-K1_PER_HOST_AND_EPOCH = 7
-EPOCH_SECONDS = 6 * 3600
-_REASONS = (Reason.APPROVE, Reason.APPROVE, Reason.REFUSE_RESULT, Reason.ABSTAIN_INPUTS)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenClaim:
-    """A settled canary that nobody has claimed yet, and where it stands."""
-
-    planted: Planted
-    host: Key
-    root: Digest
-    index: int
-    path: tuple[Digest, ...]
+SEATS = 5
+ERA = 50
+"""So many lifecycles begin before everybody waits until open claims have timed out."""
 
 
 class Lifecycles:
-    """The contract on a chain, the model in memory, and a stream of random numbers for both."""
+    """All actors at work on one ledger."""
 
-    def __init__(self, chain: EmbeddedChain, seed: str) -> None:
-        self.random = Random(seed)
-        self.rpc = Rpc(chain.url)
-        self.clock = SystemClock()
-        self.relayer = key_of("relayer")
-        self.validators = [key_of(f"validator {number}") for number in range(SEATS)]
-        chain.fund(self.relayer.address, 10_000 * ETHER)
-        addresses = [key.address for key in self.validators]
-        self.deployment = deploy(
-            *(self.rpc, self.relayer, self.clock),
-            validators=addresses,
-            threshold=QUORUM,
-            epoch_seconds=EPOCH_SECONDS,
-            k1_per_host_and_epoch=K1_PER_HOST_AND_EPOCH,
+    def __init__(self, chain: EmbeddedChain, seed: str, *, k2_per_pair: int) -> None:
+        rules = Constants(
+            epoch_seconds=3_600,
+            k1_per_host_and_epoch=3,
+            k2_per_pair_and_epoch=k2_per_pair,
+            queue_delay_seconds=120,
+            round_seconds=300,
+            draw_rate=32_768,
+            puzzle_difficulty=4,
+            puzzles_per_host=2,
+            beacon_period_seconds=3_600,
+            beacon_reveal_seconds=1_500,
         )
-        self.domain = self.deployment.domain
-        self.model = SyntheticContract(self.domain, addresses, QUORUM, EPOCH_SECONDS)
-        self.model.k1_per_host_and_epoch = K1_PER_HOST_AND_EPOCH
-        self.actors = Actors(Settings(seed=seed, nodes=8, rejected=0.3), self.domain)
-        self.senders: dict[Address, Sender] = {}
-        for key in (*self.actors.nodes, *self.validators):
-            chain.fund(key.address, 10_000 * ETHER)
-        head = self.rpc.header("latest")
-        if head is None:
-            raise AssertionError("a chain without a latest block")
-        self.time = head.timestamp + 100
-        self.settled: dict[Address, Migration] = {}
-        self.claimable: list[OpenClaim] = []
-        self.started = self.poisoned = 0
-
-    def run(self, count: int) -> None:
-        """Goes on until so many lifecycles have begun, then claims what is left."""
-        actions = (self.settle, self.settle, self.vote, self.vote, self.vote, self.judge)
-        while self.started < count:
-            self.random.choice((*actions, self.claim, self.judge, self.poison))()
-        for _ in range(len(self.claimable)):
-            self.claim()
-            self.judge()
-        self.compare_views()
-
-    # -- actions -------------------------------------------------------------------------------
-
-    def settle(self) -> None:
-        """One batch of one host: alone or many, sent by the host or by another for it."""
-        host = self.random.choice(self.actors.nodes)
-        size = self.random.choice((1, 1, 2, 3, 5, 8, 13, 21, 40))
-        homes = [node for node in self.actors.nodes if node is not host]
-        made = [
-            self.actors.migration(self.random.choice(homes), host, self.time) for _ in range(size)
-        ]
-        batch = [migration for migration, _ in made]
-        old = self.settled.get(host.address)
-        if old is not None and self.random.random() < 0.3:
-            batch.append(old)
-        if self.random.random() < 0.1:
-            batch.append(batch[0])
-        self.settled[host.address] = batch[0]
-        self.started += size
-        packed = record.encode_batch(batch)
-        root, logs = self.model.settle(host.address, batch, self.time)
-        receipt = self._send_batch(host, packed)
-        self._compare(receipt, logs)
-        event = decode(receipt.logs[0])
-        assert isinstance(event, BatchSettled) and event.root == root
-        self._note_canaries(host, event, [planted for _, planted in made if planted])
-
-    def vote(self) -> None:
-        """One validator on one to four batches that it has not voted on."""
-        validator = self.random.choice(self.validators)
-        recent = list(self.model.batches.items())[-40:]
-        waiting = [key for key, batch in recent if validator.address not in batch.ballots]
-        chosen = self.random.sample(waiting, min(len(waiting), self.random.randrange(1, 5)))
-        if not chosen:
-            return
-        ballots, logs = [], list[Emitted]()
-        for host, root in chosen:
-            refuse, abstain = self._mask(), self._mask()
-            logs += self.model.vote(validator.address, host, root, refuse, abstain)
-            ballots.append(self._ballot(host, root, refuse, abstain))
-        self._compare(self._send(validator, calls.vote(ballots, [])), logs)
-
-    def claim(self) -> None:
-        """K3 on one settled canary, sent by its host or by another for it."""
-        if not self.claimable:
-            return
-        found = self.claimable.pop(self.random.randrange(len(self.claimable)))
-        planted, request = found.planted, found.planted.migration.request
-        signature = self.actors.sign_opening(planted)
-        canary = OpenedCanary(
-            *(planted.migration, planted.opened, signature),
-            *(planted.result_digest, planted.seal_salt),
-        )
-        kudos = Kudos(K3_CANARY, planted.opened.result_id, planted.result_digest, planted.seal_salt)
-        kudos_id, logs = self.model.claim_canary(
-            planted.opened, signature, kudos, planted.migration, self.time
-        )
-        claim = claim_of(canary, found.root, found.index, found.path)
-        sender = self.random.choice((found.host, self.relayer))
-        if sender is self.relayer:
-            claim = replace(claim, host_signature=found.host.sign(self.domain, kudos))
-        self._compare(self._send(sender, calls.claim_canaries([claim])), logs)
-        assert self.model.canaries[kudos_id].host == request.host
-
-    def judge(self) -> None:
-        """One validator on some K3 claims that it has not voted on, late votes among them."""
-        validator = self.random.choice(self.validators)
-        recent = list(self.model.canaries.items())[-20:]
-        waiting = [key for key, claim in recent if validator.address not in claim.votes]
-        votes, logs = [], list[Emitted]()
-        for kudos_id in waiting[: self.random.randrange(1, 4)]:
-            reason = self.random.choice(_REASONS)
-            votes.append(calls.CanaryVote(kudos_id, reason))
-            logs += self.model.vote_canary(validator.address, kudos_id, reason)
-        if votes:
-            self._compare(self._send(validator, calls.vote([], votes)), logs)
-
-    def poison(self) -> None:
-        """A batch of one bad record, which must change nothing."""
-        home, host = self.random.sample(self.actors.nodes, 2)
-        too_late = self.time - 3 * 86_400
-        kind = self.random.choice(("signature", "expired", "self"))
-        made_at = too_late if kind == "expired" else self.time
-        migration, _ = self.actors.migration(host if kind == "self" else home, host, made_at)
-        if kind == "signature":
-            migration = replace(migration, home_signature=Signature(self.random.randbytes(64)))
-        try:
-            self._send_batch(host, record.encode_batch([migration]))
-        except ContractReverted as refusal:
-            assert refusal.error == "NothingToSettle"
-            self.poisoned += 1
-            return
-        raise AssertionError(f"a record with a bad {kind} was settled")
-
-    # -- comparing -----------------------------------------------------------------------------
-
-    def compare_views(self) -> None:
-        """Every total, batch and claim, asked of both."""
-        for node in self.actors.nodes:
-            self._compare_view(calls.kudos(node.address).data)
-        for host, root in self.model.batches:
-            self._compare_view(calls.batch(host, root).data)
-        for kudos_id in self.model.canaries:
-            self._compare_view(calls.canary(kudos_id).data)
-
-    def _compare_view(self, data: bytes) -> None:
-        assert self.rpc.call(self.deployment.contract, data) == self.model.call(data)
-
-    def _compare(self, receipt: Receipt, expected: Sequence[Emitted]) -> None:
-        assert [(log.topics, log.data) for log in receipt.logs] == list(expected)
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        """How often each thing has happened, to see that the run was not an empty one."""
-        totals = self.model.totals.values()
-        return {
-            **{f"k{level}": sum(total[level] for total in totals) for level in (1, 2, 3)},
-            "refused": sum(batch.refused.bit_count() for batch in self.model.batches.values()),
-            "open": sum(claim.state == CLAIMED for claim in self.model.canaries.values()),
-            "poisoned": self.poisoned,
+        self.both = SideBySide(chain, seed, rules=rules, nodes=6, seats=SEATS)
+        self.random, self.model = self.both.random, self.both.model
+        self.ways, self.validators = Ways(self.both), Validators(self.both)
+        self.claimants = Claimants(self.both, self.ways.finished)
+        self.duties = Duties(self.both, self.validators)
+        self._weights: dict[Callable[[], None], int] = {
+            self.ways.begin: 22,
+            self.ways.settle: 7,
+            self.ways.advance: 42,
+            self.validators.vote: 24,
+            self.validators.recount: 2,
+            self.change_set: 2,
+            self.claimants.claim: 10,
+            self.claim_too_early: 1,
+            self.claimants.claim_receipted: 4,
+            self.claimants.claim_again: 1,
+            self.claimants.puzzle: 2,
+            self.duties.vote: 2,
+            self.duties.recount: 1,
+            self.judge_canaries: 3,
         }
 
-    # -- plumbing ------------------------------------------------------------------------------
+    def run(self, count: int) -> None:
+        """Goes on until so many lifecycles have begun, era after era."""
+        while self.ways.begun < count:
+            self.duties.begin_period()
+            until = min(self.ways.begun + ERA, count)
+            while self.ways.begun < until:
+                (act,) = self.random.choices(list(self._weights), list(self._weights.values()))
+                act()
+                self.duties.keep_beacon()
+            self.end_era()
+        compare_views(self.both, self.ways.finished)
 
-    def _note_canaries(self, host: Key, event: BatchSettled, planted: Sequence[Planted]) -> None:
-        ordered = record.decode_batch(self.domain, host.address, event.batch)
-        leaves = record.leaves(self.domain, ordered, (index for index, _ in event.skipped))
-        for one in planted:
-            leaf = digest(self.domain, one.migration.result)
-            index = leaves.index(leaf)
-            path = merkle.path(leaves, index)
-            self.claimable.append(OpenClaim(one, host, event.root, index, path))
+    def judge_canaries(self) -> None:
+        """What was claimed in this round is committed to in the next, and then revealed."""
+        self.duties.reveal()
+        self.duties.to_next_round()
+        self.duties.commit()
+        if self.random.random() < 0.8:
+            self.duties.to_next_round()
+            self.duties.reveal()
 
-    def _mask(self) -> int:
-        kind = self.random.randrange(4)
-        bits = self.random.getrandbits(128)
-        return (0, 0, bits & self.random.getrandbits(128), bits)[kind]
+    def change_set(self) -> None:
+        """Who sits down in the second in which something is settled comes too late for it."""
+        self.validators.change_set()
+        self.both.stay()
+        for act in (self.ways.settle, self.ways.advance, self.ways.advance):
+            act()
+            self.both.stay()
 
-    def _ballot(self, host: Address, root: Digest, refuse: int, abstain: int) -> calls.BatchVote:
-        claims = self.model.batches[host, root].claims
-        refuse &= claims
-        abstain &= claims & ~refuse
-        # Bits that are no claims are dropped by the contract.
-        approve = self.random.getrandbits(128) & ~claims | claims & ~refuse & ~abstain
-        reasons = [(index, Reason.REFUSE_ORDER) for index in indices(refuse)]
-        reasons += [(index, Reason.ABSTAIN_INPUTS) for index in indices(abstain)]
-        return calls.BatchVote(host, root, approve, refuse, tuple(sorted(reasons)))
+    def claim_too_early(self) -> None:
+        """What may have been drawn, before the beacon of its period can be known."""
+        self.claimants.claim(drawn=True)
 
-    def _send_batch(self, host: Key, packed: bytes) -> Receipt:
-        if self.random.random() < 0.5:
-            return self._send(host, calls.settle(host.address, packed))
-        content = Batch(host.address, Digest(keccak(packed)))
-        signature = host.sign(self.domain, content)
-        return self._send(self.relayer, calls.settle(host.address, packed, signature))
+    def stand_on_brinks(self) -> None:
+        """Tries things in the very last second in which they can be done, or in the next."""
+        brinks = self.ways.brinks() + self.claimants.brinks()
+        ahead = [brink for brink in brinks if brink[0] >= self.both.time]
+        chosen = self.random.sample(ahead, min(len(ahead), 10))
+        for second, act in sorted(chosen, key=lambda brink: brink[0]):
+            self.both.wait(max(0, second - self.both.time + self.random.randrange(2)))
+            act()
 
-    def _send(self, key: Key, data: bytes) -> Receipt:
-        sender = self.senders.get(key.address)
-        if sender is None:
-            chain_id = self.deployment.chain_id
-            sender = Sender(self.rpc, key, chain_id, self.clock, mined_within=10.0)
-            self.senders[key.address] = sender
-        self.rpc.raw("evm_setNextBlockTimestamp", [self.time])
-        # Mostly seconds; now and then into another epoch.
-        self.time += self.random.choice((1, 2, 5, 20, 20, 60)) + (
-            EPOCH_SECONDS // 2 if self.random.random() < 0.02 else 0
-        )
-        return sender.send(self.deployment.contract, data, gas=GAS)
+    def end_era(self) -> None:
+        """The beacon says what was drawn; then a week goes by, and what is open is claimed
+        again."""
+        self.duties.end_period()
+        for _ in range(8):
+            self.claimants.claim(drawn=True)
+        if self.random.random() < 0.7:
+            self.judge_canaries()
+        self.stand_on_brinks()
+        self.both.wait(WINDOW)
+        self.ways.abandon()
+        self.claimants.claim_timed_out()
+        for _ in range(12):
+            self.claimants.claim_again()
+        self.both.wait(1)
+        for _ in range(20):
+            self.duties.vote()
+            self.validators.vote()
+        self.judge_canaries()

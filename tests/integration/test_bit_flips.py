@@ -17,7 +17,19 @@ from random import Random
 import pytest
 
 from ledger.audit import audit
-from ledger.desk.queries import export, facets, flow, node, nodes, overview, search, validators, why
+from ledger.desk.queries import (
+    export,
+    facets,
+    flow,
+    node,
+    nodes,
+    overview,
+    rule,
+    search,
+    seats,
+    validators,
+    why,
+)
 from ledger.desk.queries.explore_query import Kind, Query, State
 from ledger.digests import DAMAGE, check_copy
 from ledger.errors import ChainError, CorruptData, KudosError
@@ -128,16 +140,18 @@ class Asked:
         )
 
     def _desk(self, reader: Reader) -> Iterator[object]:
-        seats = self.chain.deployment.validators
-        yield replace(overview.overview(reader, seats), head=None)
+        members = self.chain.deployment.validators
+        yield replace(overview.overview(reader, members), head=None)
         yield overview.kudos_per_day(reader), overview.migrations_per_minute(reader)
-        yield overview.quorum_health(reader, seats), validators.list_validators(reader, seats)
+        yield overview.quorum_health(reader, members)
+        yield validators.list_validators(reader, members)
+        yield seats.set_history(reader.connection), rule.rounds(reader), rule.life(reader)
         yield flow.top(reader), flow.table(reader)
         yield nodes.list_nodes(reader, nodes.NodesQuery())
         for address in self.nodes:
             yield node.series(reader, address), node.canary_record(reader, address)
             yield node.earned_from(reader, address), node.gave_to(reader, address)
-            yield why.why(reader, address, seats)
+            yield why.why(reader, address, members)
         for query in self._queries():
             yield facets.survey(reader, query)
             yield list(export.assets(reader, query, export.Format.NDJSON))

@@ -58,7 +58,12 @@ def site(index: Path) -> Iterator[str]:
         yield url
     finally:
         process.send_signal(signal.SIGINT)
-        status = process.wait(30)
+        try:
+            status = process.wait(30)
+        except subprocess.TimeoutExpired:
+            # A job in the background of a shell ignores SIGINT, and so do its children.
+            process.terminate()
+            raise
     assert status == 0 and contents(index) == before
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
@@ -117,6 +122,7 @@ def test_every_column_is_described_and_every_description_has_a_column(index: Pat
 def test_bytes_are_shown_in_hex_names_and_times_as_text(site: str, index: Path) -> None:
     with Reader.open(index) as reader:
         newest = reader.migrations(1)[0]
+    assert newest.root is not None
     page = text(f"{site}/copy/migrations/0x{newest.request_id.hex()}")
     assert f"0x{newest.request.home.hex()}" in page and f"0x{newest.root.hex()}" in page
     assert newest.request.process_name.rstrip(b"\0").decode() in page

@@ -10,20 +10,25 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from web3 import Web3
+from web3.datastructures import AttributeDict
 
-from ledger import calls, merkle, record, schema
-from ledger.abi import ContractReverted
-from ledger.assets import ConfirmedMigration, Migration
+from ledger import calls, schema
+from ledger.abi import BEACON, CLAIMS, LEDGER, QUEUE, ContractReverted, abi
+from ledger.assets import ConfirmedMigration
 from ledger.audit import AuditReport, audit
-from ledger.events import BatchSettled, Event, KudosMinted, MarkOpened, decode
+from ledger.audit_logs import read_logs
+from ledger.contracts import contracts_of
+from ledger.event_types import CanariesClaimed, Event, KudosMinted
+from ledger.events import decode
 from ledger.indexer import Indexer
-from ledger.outbox_codec import OpenedCanary
+from ledger.packed_claims import decode_claimed
 from ledger.reader import Reader
 from ledger.reasons import Reason
 from ledger.store import IndexStore
-from ledger.tally import indices
-from ledger.types import Signature
+from ledger.types import BlockNumber, Signature, hex_of
 from tests.integration.chain_world import World
+from tests.integration.proof_world import claim, live, settle
 
 # Code of two wallets: whatever they are asked, the one answers with the word that ERC-1271 wants
 # for a valid signature, the other with zero.
@@ -31,77 +36,23 @@ SAYS_YES = "0x631626ba7e60e01b60005260206000f3"
 SAYS_NO = "0x600060005260206000f3"
 
 
-def settle(world: World, migrations: list[Migration]) -> tuple[BatchSettled, list[Migration]]:
-    """Settles one batch; gives its event, and the records in the batch's order."""
-    host = world.host.address
-    data = calls.settle(host, record.encode_batch(migrations))
-    receipt = world.sender.send(world.deployment.contract, data)
-    (event,) = (decode(log) for log in receipt.logs)
-    assert isinstance(event, BatchSettled)
-    return event, record.decode_batch(world.domain, host, event.batch)
-
-
-def claim(
-    world: World, event: BatchSettled, records: list[Migration], canary: OpenedCanary
-) -> None:
-    """Claims K3 for one opened canary of this batch."""
-    settled = canary.migration
-    index = records.index(settled)
-    skipped = [place for place, _ in event.skipped]
-    leaves = record.leaves(world.domain, records, skipped)
-    opened = canary.opened
-    made = calls.CanaryClaim(
-        *(settled.request, settled.result.seal, settled.result.signed_at, event.root, index),
-        merkle.path(leaves, index),
-        *(opened.task_digest, opened.family, opened.parameters, opened.salt, opened.signed_at),
-        *(canary.opening_signature, canary.result_digest, canary.seal_salt),
-    )
-    world.sender.send(world.deployment.contract, calls.claim_canaries([made]))
-
-
-def live(world: World) -> None:
-    """A little history with everything in it: skips, refusals, abstentions, canaries, undecided."""
-    canaries = [world.canary() for _ in range(3)]
-    forged = replace(world.migration(confirmed=True), home_signature=Signature(bytes(64)))
-    plain = [world.migration() for _ in range(12)]
-    event, records = settle(world, [*plain, forged, *(migration for migration, _ in canaries)])
-    assert [reason for _, reason in event.skipped] == [Reason.BAD_SIGNATURE]
-    assert event.claims & 0b111 == 0b111
-    # Two refuse the first claim, two abstain on the second, one on the third.
-    ballots = ((0b001, 0b010), (0b001, 0b010), (0b000, 0b100))
-    for validator, (refuse, abstain) in zip(world.validators, ballots, strict=True):
-        reasons = [(place, int(Reason.REFUSE_ORDER)) for place in indices(refuse)]
-        reasons += [(place, int(Reason.ABSTAIN_INPUTS)) for place in indices(abstain)]
-        approve = event.claims & ~refuse & ~abstain
-        vote = calls.BatchVote(world.host.address, event.root, approve, refuse, tuple(reasons))
-        world.vote(validator, batches=[vote])
-    for _, canary in canaries:
-        claim(world, event, records, canary)
-    world.index()
-    vote_on_canaries(world)
-    again = [plain[0], world.migration()]
-    event, _ = settle(world, again)
-    assert [reason for _, reason in event.skipped] == [Reason.SEQUENCE_USED]
-
-
-def vote_on_canaries(world: World) -> None:
-    """The first is approved, the second refused, the third left open."""
-    answers = ((Reason.APPROVE, Reason.APPROVE), (Reason.REFUSE_RESULT,) * 2, (Reason.APPROVE,))
-    with world.reader() as reader:
-        waiting = reader.canary_claims_unvoted(world.validators[0].address)
-    assert len(waiting) == 3
-    for item, reasons in zip(waiting, answers, strict=True):
-        for validator, reason in zip(world.validators, reasons, strict=False):
-            vote = calls.CanaryVote(item.kudos.kudos_id, reason)
-            world.vote(validator, canaries=[vote])
-
-
 def run_audit(world: World) -> AuditReport:
     return audit(world.rpc, world.deployment, world.directory / "index.db")
 
 
+def skip(world: World) -> None:
+    """What a batch passes over: a forged signature, and a number that was used before."""
+    forged = replace(world.migration(confirmed=True), home_signature=Signature(bytes(64)))
+    first = world.migration()
+    event, _ = settle(world, [first, forged])
+    assert [reason for _, reason in event.skipped] == [Reason.BAD_SIGNATURE]
+    event, _ = settle(world, [first, world.migration()])
+    assert [reason for _, reason in event.skipped] == [Reason.SEQUENCE_USED]
+
+
 def test_index_contract_and_audit_agree(world: World) -> None:
     live(world)
+    skip(world)
     world.index()
     report = run_audit(world)
     assert report.differences == ()
@@ -138,7 +89,10 @@ def test_tokens_are_the_totals_and_say_what_they_are(world: World) -> None:
     for mint in minted:
         counted[mint.level] += mint.count
     assert tuple(counted[level] for level in (1, 2, 3)) == balances
-    assert {mint.operator for mint in minted} <= {key.address for key in world.validators}
+    claims = contracts_of(world.deployment.contract).claims
+    assert {mint.operator for mint in minted if mint.level == 3} == {claims}
+    voters = {key.address for key in world.validators}
+    assert {mint.operator for mint in minted if mint.level != 3} <= voters
     weights = []
     for level in (1, 2, 3):
         view = calls.token_uri(level)
@@ -152,18 +106,18 @@ def test_tokens_are_the_totals_and_say_what_they_are(world: World) -> None:
 
 
 def events(world: World) -> list[Event]:
-    """Everything that the contract has logged."""
-    head = world.rpc.block_number()
-    return [decode(log) for log in world.rpc.logs(world.deployment.contract, 0, head)]
+    """Everything that the contracts have logged."""
+    head, contracts = world.rpc.block_number(), contracts_of(world.deployment.contract)
+    return [decode(log) for log in world.rpc.logs(contracts.all, BlockNumber(0), head)]
 
 
 def test_a_wallet_that_opens_a_canary_and_thinks_better_of_it(world: World) -> None:
     migration, canary = world.canary()
     event, records = settle(world, [migration])
-    home = "0x" + world.home.address.hex()
+    home = hex_of(world.home.address)
     world.chain.rpc.raw("anvil_setCode", [home, SAYS_YES])
     by_wallet = Signature(b"not the key's, and longer than one " * 5)
-    claim(world, event, records, replace(canary, opening_signature=by_wallet))
+    claim(world, event, records, [replace(canary, opening_signature=by_wallet)])
     world.index()
     assert run_audit(world).differences == ()
     # The wallet refuses from now on: what was opened stays opened, and the audit still sees why.
@@ -173,16 +127,18 @@ def test_a_wallet_that_opens_a_canary_and_thinks_better_of_it(world: World) -> N
     settle(world, [world.migration()])
     world.index()
     assert run_audit(world).differences == ()
-    assert [e.signature for e in events(world) if isinstance(e, MarkOpened)] == [by_wallet]
+    (claimed,) = (event for event in events(world) if isinstance(event, CanariesClaimed))
+    (item,) = decode_claimed(claimed.claims)
+    assert item.words is not None and item.words.signature == by_wallet
 
 
 def test_a_wallet_that_refuses_opens_nothing(world: World) -> None:
     migration, canary = world.canary()
     event, records = settle(world, [migration])
-    world.chain.rpc.raw("anvil_setCode", ["0x" + world.home.address.hex(), SAYS_NO])
+    world.chain.rpc.raw("anvil_setCode", [hex_of(world.home.address), SAYS_NO])
     with pytest.raises(ContractReverted, match="BAD_SIGNATURE"):
-        claim(world, event, records, replace(canary, opening_signature=Signature(b"no")))
-    claim(world, event, records, canary)  # the key's own signature holds all the same
+        claim(world, event, records, [replace(canary, opening_signature=Signature(b"no"))])
+    claim(world, event, records, [canary])  # the key's own signature holds all the same
 
 
 def test_the_audit_sees_what_a_copy_conceals(world: World) -> None:
@@ -197,6 +153,7 @@ def test_the_audit_sees_what_a_copy_conceals(world: World) -> None:
 
 def test_a_reorganisation_of_three_blocks(world: World, tmp_path: Path) -> None:
     live(world)
+    settle(world, [world.migration()])
     world.index()
     with world.reader() as reader:
         newest = reader.migrations(1)[0].request_id
@@ -230,23 +187,29 @@ def test_a_chain_rolled_back_below_the_final_height(world: World) -> None:
 
 
 def test_logs_are_decoded_as_web3_does(world: World) -> None:
-    from web3 import Web3
-    from web3.contract import Contract
-
-    from ledger.abi import abi
-    from ledger.audit_logs import read_logs
-
     live(world)
     web3 = Web3(Web3.HTTPProvider(world.chain.url))
-    contract: type[Contract] = web3.eth.contract(abi=abi())
+    contracts = contracts_of(world.deployment.contract)
     first, head = world.deployment.deployed_block, world.rpc.block_number()
-    address = Web3.to_checksum_address("0x" + world.deployment.contract.hex())
-    raw = web3.eth.get_logs({"address": address, "fromBlock": first, "toBlock": head})
-    ours = list(read_logs(world.rpc, world.deployment.contract, first, head, lambda done, of: None))
-    assert len(ours) == len(raw) > 10
+    addresses = [Web3.to_checksum_address(hex_of(address)) for address in contracts.all]
+    raw = web3.eth.get_logs({"address": addresses, "fromBlock": first, "toBlock": head})
+    ours = list(read_logs(world.rpc, contracts, first, head, lambda done, of: None))
+    assert len(ours) == len(raw) > 30
+    names = (LEDGER, QUEUE, CLAIMS, BEACON)
+    decoders = {
+        address: web3.eth.contract(abi=abi(name))
+        for address, name in zip(addresses, names, strict=True)
+    }
     for logged, log in zip(ours, raw, strict=True):
-        theirs = contract.events[logged.event]().process_log(log)
+        theirs = decoders[log["address"]].events[logged.event]().process_log(log)
         for name, value in theirs["args"].items():
-            found = logged.args[name]
-            wanted = bytes.fromhex(value[2:]) if isinstance(value, str) else value
-            assert found == wanted, (logged.event, name)
+            assert logged.args[name] == plain(value), (logged.event, name)
+
+
+def plain(value: object) -> object:
+    """A value of web3's as the audit has it."""
+    if isinstance(value, str):
+        return bytes.fromhex(value[2:])
+    if isinstance(value, AttributeDict):
+        return tuple(map(plain, value.values()))
+    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 OURS = ("ledger", "node", "canaries")
-DATA = ("ledger/artifacts", "ledger/desk/templates", "ledger/desk/static")
+DATA = ("canaries/modules", "ledger/artifacts", "ledger/desk/templates", "ledger/desk/static")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -103,16 +104,24 @@ def test_every_locked_requirement_has_a_hash_and_none_an_address(project: Path) 
     assert "://" not in lock
 
 
+def names_of(requirements: Iterable[str], groups: Mapping[str, list[str]]) -> set[str]:
+    """The projects that are asked for; `kudos[a,b]` stands for what these groups of ours ask."""
+    found: set[str] = set()
+    for requirement in requirements:
+        own = re.fullmatch(r"kudos\[([a-z,]+)\]", requirement)
+        if own:
+            found |= names_of((r for group in own[1].split(",") for r in groups[group]), groups)
+        else:
+            found.add(re.split(r"[\[<>=]", requirement)[0])
+    return found
+
+
 def test_every_requirement_is_locked(project: Path) -> None:
     about = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
-    wanted = {
-        re.split(r"[\[<>=]", requirement)[0]
-        for requirement in (
-            *about["project"]["dependencies"],
-            *about["project"]["optional-dependencies"]["dev"],
-            *about["build-system"]["requires"],
-        )
-    }
+    groups = about["project"]["optional-dependencies"]
+    asked = (*about["project"]["dependencies"], *about["build-system"]["requires"])
+    wanted = names_of(asked, groups) | names_of(groups["dev"], groups)
+    assert "datasette" in wanted and about["project"]["name"] not in wanted
     lock = (project / "requirements.lock").read_text("utf-8")
     assert wanted <= set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
 

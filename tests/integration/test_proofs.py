@@ -16,9 +16,10 @@ from eth_account import Account
 from eth_hash.auto import keccak
 from fastapi.testclient import TestClient
 
-from ledger import calls, proof_bundle, rpc_proofs
+from ledger import proof_bundle, rpc_proofs
 from ledger.contract_code import immutable
-from ledger.deployment import deploy
+from ledger.creation import Constants
+from ledger.deploying import deploy
 from ledger.desk.app import create_app
 from ledger.embedded import EmbeddedChain
 from ledger.errors import ChainError
@@ -26,14 +27,15 @@ from ledger.proof_block import header_bytes, read_header, receipt_bytes, receipt
 from ledger.proof_bundle import build
 from ledger.proof_check import Anchors, Verdict, check, headers_of
 from ledger.proof_format import AccountProof, Bundle, ProofRefused, decode, encode
-from ledger.proof_rules import read_rules, seat_slots
+from ledger.proof_rules import read_rules, rule_slots
 from ledger.proof_subject import UnknownAsset
 from ledger.proof_trie import proof_of, value_at
 from ledger.rpc import Rpc
 from ledger.schema import CLAIMED, REFUSED, VERIFIED
 from ledger.types import Address, Digest
+from tests.integration import proof_canaries
 from tests.integration.chain_world import ETHER, World, key_of
-from tests.integration.test_index_and_audit import live, settle
+from tests.integration.proof_world import live
 
 STATES = {CLAIMED: "CLAIMED", VERIFIED: "VERIFIED", REFUSED: "REFUSED"}
 FLIPS = 2_000
@@ -49,23 +51,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         World(chain, directory) as made,
     ):
         live(made)
-        reject(made)
-        made.index()
         made.deployment.save(directory / "ledger.json")
         yield made
 
 
-def reject(world: World) -> None:
-    """A refused request beside an accepted one, and K1 for it."""
-    event, _ = settle(world, [world.migration(confirmed=False), world.migration(confirmed=True)])
-    for validator in world.validators:
-        vote = calls.BatchVote(world.host.address, event.root, event.claims, 0, ())
-        world.vote(validator, batches=[vote])
-
-
 @pytest.fixture(scope="module")
 def bundles(world: World) -> dict[str, Bundle]:
-    """One bundle of each kind and state: "REQUEST", "K3 VERIFIED" and so on."""
+    """One bundle of each kind and state: "REQUEST", "K3 VERIFIED", "strict RESULT" and so on."""
     found: dict[str, Bundle] = {}
     with world.reader() as reader:
         for settled in reader.migrations(99):
@@ -73,6 +65,8 @@ def bundles(world: World) -> dict[str, Bundle]:
                 name = step.asset
                 if step.kudos is not None:
                     name = f"K{step.kudos.level} {STATES[step.kudos.state]}"
+                if settled.root is None:
+                    name = f"strict {name}"
                 if name not in found:
                     found[name] = build(world.rpc, reader, step.id)
     return found
@@ -103,7 +97,8 @@ def test_every_asset_of_the_ledger_is_proven(world: World) -> None:
 def test_the_kinds_that_there_are(bundles: dict[str, Bundle]) -> None:
     kinds = {"REQUEST", "ACCEPTED", "REJECTED", "CONFIRMED", "RESULT", "CANARY_OPENED"}
     states = {"K1 VERIFIED", "K2 VERIFIED", "K2 REFUSED", "K3 VERIFIED", "K3 REFUSED", "K3 CLAIMED"}
-    assert kinds | states <= set(bundles)
+    alone = {"REQUEST", "ACCEPTED", "CONFIRMED", "RESULT", "K2 VERIFIED"}
+    assert kinds | states | {f"strict {name}" for name in alone} <= set(bundles)
     for bundle in bundles.values():
         assert bundle.account is not None and holds(bundle).proved
 
@@ -114,6 +109,29 @@ def test_the_verdict_says_who_and_how_many(world: World, bundles: dict[str, Bund
     assert world.home.address.hex() in proved and world.host.address.hex() in proved
     trusted = " ".join(holds(bundles["K3 CLAIMED"]).trusted)
     assert "no further votes" in trusted and "part of chain 31337" in trusted
+
+
+def test_canaries_that_nobody_planted_for_validators(tmp_path: Path) -> None:
+    """Drawn by the beacon, checked by the contract of a family, asked of the contract: each K3 is
+    proven, with what the proof rests on, and a byte of it that changed is found."""
+    with (
+        EmbeddedChain(tmp_path / "chain" / "state.json", block_time=0) as chain,
+        World(chain, tmp_path, proof_canaries.EVERYTHING) as world,
+        world.reader() as reader,
+    ):
+        for make, proved, trusted in (
+            (proof_canaries.draw, "known in block", "the beacon is that of its period"),
+            (proof_canaries.solve, "claimed K3 in block", "its family's contract said so"),
+            (proof_canaries.ask, "of the contract's own", "its family's contract said so"),
+        ):
+            make(world)
+            sql = "SELECT kudos_id FROM kudos WHERE level = 3 ORDER BY block DESC LIMIT 1"
+            (kudos_id,) = reader.connection.execute(sql).fetchone()
+            bundle = build(world.rpc, reader, kudos_id)
+            verdict = holds(bundle)
+            assert (verdict.kind, verdict.state) == ("K3", "VERIFIED")
+            assert proved in " ".join(verdict.proved) and trusted in " ".join(verdict.trusted)
+            change_each(bundle, spots(encode(bundle).rstrip())[::10])
 
 
 def spots(raw: bytes) -> list[int]:
@@ -136,7 +154,9 @@ def change_each(bundle: Bundle, places: Iterable[int]) -> None:
             pytest.fail(f"byte {at} changed from {raw[at]:c} to {other:c} is not noticed")
 
 
-@pytest.mark.parametrize("name", ["K2 VERIFIED", "K3 VERIFIED", "CANARY_OPENED"])
+@pytest.mark.parametrize(
+    "name", ["K2 VERIFIED", "K3 VERIFIED", "CANARY_OPENED", "strict K2 VERIFIED"]
+)
 def test_a_changed_byte_is_found(bundles: dict[str, Bundle], name: str) -> None:
     change_each(bundles[name], spots(encode(bundles[name]).rstrip()))
 
@@ -165,15 +185,15 @@ def test_a_bundle_of_something_else_is_refused(bundles: dict[str, Bundle]) -> No
     votes = [log for log in good.logs if log.event == "BatchVoted"]
     assert len(votes) >= 2 and good.account is not None
     lies = {
-        "consists of other logs": replace(good, kind="RESULT"),
-        "that is not VERIFIED": replace(good, logs=(good.logs[0], *good.logs[2:])),
+        "a proof of RESULT has other logs": replace(good, kind="RESULT"),
+        "the votes make it": replace(good, logs=(good.logs[0], *good.logs[2:])),
         "repeated or out of order": replace(good, logs=(*good.logs[:2], *good.logs[1:])),
         "its id is not that": replace(good, id=bundles["RESULT"].id),
         "none that you trust": replace(good, headers=good.headers[:-1]),
         "before the first log": replace(good, headers=(older, *good.headers)),
         "has no record at this place": replace(good, index=120),
         "another length": replace(good, path=good.path[1:]),
-        "validators proven": replace(
+        "slots are proven": replace(
             good, account=replace(good.account, storage=good.account.storage[1:])
         ),
         "the code is not the contract's": replace(
@@ -295,18 +315,18 @@ def test_the_rules_are_read_from_any_contract_of_ours(world: World) -> None:
         *(world.rpc, world.home, world.clock),
         validators=seats,
         threshold=5,
-        epoch_seconds=77,
-        k1_per_host_and_epoch=13,
+        constants=Constants(epoch_seconds=77, k1_per_host_and_epoch=13),
     )
     code, head = world.rpc.code(other.contract), world.rpc.block_number()
-    names = ("SEATS", "QUORUM", "EPOCH_SECONDS", "K1_PER_HOST_AND_EPOCH")
-    assert [immutable(code, name) for name in names] == [7, 5, 77, 13]
-    found = rpc_proofs.account(world.rpc, other.contract, seat_slots(code), head)
+    names = ("EPOCH_SECONDS", "K1_PER_HOST_AND_EPOCH")
+    assert [immutable(code, name) for name in names] == [77, 13]
+    found = rpc_proofs.account(world.rpc, other.contract, rule_slots(), head)
     assert found is not None
     header = read_header(header_bytes(rpc_proofs.full_header(world.rpc, head)))
     rules = read_rules(other.contract, header, AccountProof(code, *found))
     assert (rules.validators, rules.threshold) == (tuple(seats), 5)
-    assert rules.code_hash == keccak(code) == other.code_hash
+    assert rules.changed_at == 0
+    assert rules.code_hash == keccak(code) == other.code_hashes[0]
 
 
 def kudos(*arguments: str | Path) -> tuple[int, str]:

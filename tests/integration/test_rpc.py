@@ -15,7 +15,10 @@ import pytest
 
 from ledger import calls
 from ledger.abi import ContractReverted
+from ledger.contracts import contracts_of
 from ledger.errors import ChainError
+from ledger.event_types import BatchSettled
+from ledger.events import decode
 from ledger.rpc import Refused, Rpc
 from ledger.types import Address, BlockHash, Digest, TxHash
 from tests.integration.chain_world import World
@@ -100,12 +103,12 @@ def test_what_was_not_asked_for_is_refused(world: World) -> None:
     with endpoint(result(header)) as url, client(url) as rpc, pytest.raises(ChainError):
         rpc.header(BlockHash(bytes(32)))
     with endpoint(result([log])) as url, client(url) as rpc, pytest.raises(ChainError):
-        rpc.logs(SOMEBODY, 0, 5)
+        rpc.logs([SOMEBODY], 0, 5)
     log["address"] = "0x" + "11" * 20
     with endpoint(result([log, log])) as url, client(url) as rpc, pytest.raises(ChainError):
-        rpc.logs(SOMEBODY, 0, 5)
+        rpc.logs([SOMEBODY], 0, 5)
     with endpoint(result([log])) as url, client(url) as rpc, pytest.raises(ChainError):
-        rpc.logs(SOMEBODY, 2, 5)
+        rpc.logs([SOMEBODY], 2, 5)
 
 
 def test_a_batch_with_an_answer_missing_is_refused() -> None:
@@ -179,9 +182,9 @@ def test_a_real_chain_is_read(world: World) -> None:
     assert rpc.receipt(TxHash(b"\x01" * 32)) is None
     assert rpc.knows(TxHash(b"\x01" * 32)) is False
     assert rpc.balance(SOMEBODY) == rpc.nonce(SOMEBODY) == 0
-    assert rpc.logs(contract, 0, head) == []
+    assert rpc.logs([contract], 0, head) == rpc.logs([contract], 0, head - 3) != []
     with pytest.raises(Refused):
-        rpc.logs_of_block(contract, BlockHash(b"\x01" * 32))
+        rpc.logs_of_block([contract], BlockHash(b"\x01" * 32))
     with pytest.raises(Refused):
         rpc.raw("kudos_nothing", [])
 
@@ -192,15 +195,19 @@ def test_logs_of_blocks_are_those_of_the_range(world: World) -> None:
         assert world.step().settled == 1
     head = world.rpc.block_number()
     hashes = [header.hash for header in world.rpc.headers(range(head + 1)) if header is not None]
-    by_block = world.rpc.logs_of_blocks(world.deployment.contract, hashes)
-    assert list(chain.from_iterable(by_block)) == world.rpc.logs(world.deployment.contract, 0, head)
-    assert sum(map(len, by_block)) == 3
+    parts = contracts_of(world.deployment.contract).all
+    by_block = world.rpc.logs_of_blocks(parts, hashes)
+    found = list(chain.from_iterable(by_block))
+    assert found == world.rpc.logs(parts, 0, head)
+    assert sum(isinstance(decode(log), BatchSettled) for log in found) == 3
+    assert {log.address for log in found} > {world.deployment.contract}
 
 
 def test_a_refusal_has_its_name_and_values(world: World) -> None:
     with pytest.raises(ContractReverted) as caught:
         world.rpc.call(
-            world.deployment.contract, calls.vote([], [calls.CanaryVote(Digest(bytes(32)), 128)])
+            world.deployment.contract,
+            calls.vote([], [calls.StepVote(SOMEBODY, SOMEBODY, 1, Digest(bytes(32)), 128)]),
         )
     assert caught.value.error == "NotAValidator"
     vote = calls.vote([calls.BatchVote(SOMEBODY, Digest(b"\x07" * 32), 1, 0)], [])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ledger import calls
 from ledger.assets import Migration, RejectedMigration
+from ledger.claim_calls import ClaimVote
 from ledger.errors import ChainError
-from ledger.events import BatchSettled, decode
+from ledger.event_types import BatchSettled
+from ledger.events import decode
 from ledger.outbox import DEAD
 from ledger.reasons import Reason
 from tests.integration.chain_world import World, outbox_rows
@@ -20,7 +22,7 @@ def queue(world: World, count: int) -> list[Migration]:
 
 def settled_batches(world: World) -> list[BatchSettled]:
     head, contract = world.rpc.block_number(), world.deployment.contract
-    events = [decode(log) for log in world.rpc.logs(contract, 0, head)]
+    events = [decode(log) for log in world.rpc.logs([contract], 0, head)]
     return [event for event in events if isinstance(event, BatchSettled)]
 
 
@@ -104,8 +106,8 @@ def test_a_canary_is_claimed_even_after_its_batch_moved(world: World) -> None:
     result = world.step()
     assert (result.error, result.claimed) == (None, 1)
     (claim,) = world.outbox.pending("canary")
-    for validator in world.validators[1:]:
-        world.vote(validator, canaries=[calls.CanaryVote(claim.key, Reason.APPROVE)])
+    approval = ClaimVote(claim.key, Reason.APPROVE)
+    world.decide({validator: [approval] for validator in world.validators[1:]})
     assert world.totals().k3 == 1
     assert [world.times_settled(one) for one in (migration, *others)] == [1, 1, 1]
     world.chain.mine(world.deployment.finality_depth)

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ledger.contracts import contracts_of
 from ledger.eip712 import digest
-from ledger.events import BatchSettled, CanaryClaimed, decode
+from ledger.event_types import BatchSettled, CanariesClaimed
+from ledger.events import decode
+from ledger.packed_claims import decode_claimed
 from ledger.record import decode_batch
 from tests.integration.chain_world import World
 
@@ -30,12 +33,12 @@ def test_a_settler_killed_anywhere_settles_everything_exactly_once(
     assert told["survived"] and told["rounds"] > 20, "every point of a settlement was tried"
 
     settled: list[str] = []
-    claims: list[bytes] = []
+    claims: list[tuple[bytes, int]] = []
     head = world.rpc.block_number()
-    for log in world.rpc.logs(world.deployment.contract, 0, head):
+    for log in world.rpc.logs(contracts_of(world.deployment.contract).all, 0, head):
         event = decode(log)
-        if isinstance(event, CanaryClaimed):
-            claims.append(event.kudos_id)
+        if isinstance(event, CanariesClaimed):
+            claims += [(claim.home, claim.seq) for claim in decode_claimed(event.claims)]
         elif isinstance(event, BatchSettled):
             gone = {place for place, _ in event.skipped}
             records = decode_batch(world.domain, event.host, event.batch)

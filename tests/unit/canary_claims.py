@@ -12,7 +12,8 @@ from canaries.family import field_of
 from canaries.replay import parameters_for
 from ledger.assets import Accepted, CanaryOpened, Confirmed, ConfirmedMigration, Result
 from ledger.eip712 import digest
-from ledger.rows import KudosRow, Opening, Place, SettledMigration, UnvotedCanary
+from ledger.rows import Draw, KudosRow, Opening, Place, SettledMigration, UnvotedCanary
+from ledger.schema import CLAIMED
 from ledger.types import Address, BlockNumber, Digest, TxHash, UnixSeconds
 from node.handshake import Credentials
 from node.task import TaskDescriptor, result_digest, task_digest
@@ -65,7 +66,19 @@ def make_claim(
     parties = (host, home.key.address)
     answered = (answer, SEAL_SALT)
     row = KudosRow(
-        *(kudos, 3, *parties, result_id, request_id, "planted", *answered, 0, 1, SETTLED, None)
+        *(kudos, 3, *parties, result_id, request_id, "planted", *answered),
+        *(0, CLAIMED, None, 0, SETTLED, None),
     )
-    opening = Opening(opened, home.key.sign(DOMAIN, opened), SETTLED)
-    return UnvotedCanary(row, SettledMigration(migration, *ids, 0, SETTLED), opening)
+    opening = Opening(opened, home.key.sign(DOMAIN, opened), None, SETTLED)
+    return UnvotedCanary(row, SettledMigration(migration, *ids, 0, SETTLED), opening, None)
+
+
+def as_drawn(claim: UnvotedCanary) -> UnvotedCanary:
+    """The same claim if the beacon had drawn the task: its mark stays shut."""
+    assert claim.opening is not None
+    opened = claim.opening.asset
+    mark = Mark(PLANTED, opened.family, opened.parameters, opened.salt)
+    draw = Draw(
+        *(opened.request_id, opened.result_id, opened.task_digest), Digest(mark.hash), SETTLED
+    )
+    return replace(claim, opening=None, draw=draw, kudos=replace(claim.kudos, origin="drawn"))

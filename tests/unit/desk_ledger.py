@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ledger import schema
-from ledger.assets import process_name_text
-from ledger.desk.queries.explore_query import Kind, Query, Role, State
+from ledger.assets import process_name_field, process_name_text
+from ledger.desk.queries.explore_query import Kind, Origin, Query, Role, State, name_field
 from ledger.reader import Reader
 from ledger.synthetic_actors import SyntheticDeployment
-from ledger.synthetic_bulk import BulkLedger, Shape, load
+from ledger.synthetic_bulk import BulkLedger
+from ledger.synthetic_load import load
+from ledger.synthetic_shape import Shape
+from ledger.types import ZERO_ADDRESS
 
 SHAPE = Shape(
     per_block=24,
@@ -26,7 +29,11 @@ SHAPE = Shape(
     names=3,
     first_claims=300,
     canaries=300,
-    unclaimed=200,
+    strict=120,
+    void=100,
+    again=300,
+    puzzles=300,
+    carried=80,
     refused=100,
     dissent=60,
     abstained=50,
@@ -38,6 +45,7 @@ STATES = {
     schema.CLAIMED: State.WAITING,
     schema.VERIFIED: State.VERIFIED,
     schema.REFUSED: State.REFUSED,
+    schema.VOID: State.VOID,
 }
 Row = dict[str, Any]
 
@@ -55,6 +63,7 @@ class Asset:
     name: str
     level: int | None
     state: State | None
+    origin: Origin | None
     timestamp: int
     voters: frozenset[bytes]
 
@@ -80,11 +89,14 @@ class Told:
         for vote in self.rows["votes"]:
             self.voters[vote["kudos_id"]].add(vote["validator"])
         self.migrations = {row["request_id"]: row for row in self.rows["migrations"]}
+        self.requests = self.migrations | {r["request_id"]: r for r in self.rows["step_requests"]}
         self.assets = sorted(self._assets(), key=lambda asset: asset.key, reverse=True)
 
     def _assets(self) -> list[Asset]:
         found = []
         for row in self.rows["migrations"]:
+            if row["root"] is None:
+                continue  # its assets came one by one
             ids = {Kind.REQUEST: row["request_id"]}
             if row["rejection"] is None:
                 ids |= {Kind.ACCEPTED: row["answer_id"], Kind.CONFIRMED: row["confirmed_id"]}
@@ -93,19 +105,28 @@ class Told:
                 ids |= {Kind.REJECTED: row["answer_id"]}
             found += [self._asset(kind, id_, row, row["batch_index"]) for kind, id_ in ids.items()]
         for row in self.rows["openings"]:
-            found.append(self._asset(Kind.CANARY_OPENED, row["opened_id"], row, 0))
+            if row["signature"] is not None:
+                item = row["rowid"]
+                found.append(self._asset(Kind.CANARY_OPENED, row["opened_id"], row, item))
+        for row in self.rows["steps"]:
+            found.append(self._asset(Kind(row["kind"]), row["asset_id"], row, 0))
         for row in self.rows["kudos"]:
-            found.append(self._asset(Kind.KUDOS, row["kudos_id"], row, row["batch_index"] or 0))
+            item = row["rowid"] if row["batch_index"] is None else row["batch_index"]
+            found.append(self._asset(Kind.KUDOS, row["kudos_id"], row, item))
         return found
 
     def _asset(self, kind: Kind, identity: bytes, row: Row, item: int) -> Asset:
-        migration, is_kudos = self.migrations[row["request_id"]], kind is Kind.KUDOS
+        is_kudos = kind is Kind.KUDOS
+        asked = self.requests.get(row["request_id"])
+        if asked is None:  # a puzzle that the contract gave
+            asked = {"home": ZERO_ADDRESS, "host": row["host"], "process_name": bytes(32)}
         return Asset(
             (row["block"], row["log_index"], item, list(Kind).index(kind)),
-            *(kind, identity, row["request_id"], migration["home"], migration["host"]),
-            process_name_text(migration["process_name"]),
+            *(kind, identity, row["request_id"], asked["home"], asked["host"]),
+            process_name_text(asked["process_name"]),
             row["level"] if is_kudos else None,
             STATES[self.state.get(identity, schema.CLAIMED)] if is_kudos else None,
+            Origin(row["origin"]) if is_kudos and row["origin"] else None,
             self.time[row["block"]],
             frozenset(self.voters[identity]) if is_kudos else frozenset(),
         )
@@ -125,9 +146,10 @@ def passes(asset: Asset, query: Query) -> bool:
         query.kind in (None, asset.kind)
         and query.level in (None, asset.level)
         and query.state in (None, asset.state)
+        and query.origin in (None, asset.origin)
         and (query.node is None or query.node in parties)
         and (query.validator is None or query.validator in asset.voters)
-        and query.name in (None, asset.name)
+        and (query.name is None or name_field(query.name) == process_name_field(asset.name))
         and (query.since is None or asset.timestamp >= query.since)
         and (query.until is None or asset.timestamp < query.until)
     )
@@ -135,7 +157,8 @@ def passes(asset: Asset, query: Query) -> bool:
 
 def read_rows(conn: sqlite3.Connection) -> dict[str, list[Row]]:
     """Every written-once row by its columns (and the id of each opening)."""
-    columns = dict(schema.ROWS) | {"blocks": ("number", "timestamp")}
+    columns = {table: ("rowid", *names) for table, names in schema.ROWS.items()}
+    columns |= {"blocks": ("number", "timestamp")}
     columns["openings"] = (*columns["openings"], "opened_id")
     return {
         table: [

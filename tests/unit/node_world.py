@@ -156,6 +156,7 @@ class HomeNode:
     vault: Vault
     store: ContentStore
     schedule: FixedSchedule
+    void: set[Digest]
 
     @property
     def me(self) -> Credentials:
@@ -232,7 +233,7 @@ class World:
         store = ContentStore(folder / "store", clock=self.clock)
         for source in SOURCES:
             store.put(source)
-        schedule = FixedSchedule()
+        schedule, void = FixedSchedule(), set[Digest]()
         side = HomeSide(
             me=credentials(number, self.clock),
             journal=journal,
@@ -241,8 +242,9 @@ class World:
             schedule=schedule,
             hosts=lambda: cast("Sequence[Connection]", self.links),
             next_sequence=lambda host: 0,
+            is_void=void.__contains__,
         )
-        return HomeNode(side, journal, vault, store, schedule)
+        return HomeNode(side, journal, vault, store, schedule, void)
 
     def make_host(
         self,

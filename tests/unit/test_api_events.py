@@ -58,7 +58,13 @@ def test_every_log_comes_once_and_in_order(tmp_path: Path) -> None:
         assert places(events) == logs_of(site) and len(logs_of(site)) > 30
         assert [event.name for event in events].count(HEAD) == 1 == (events[-1].name == HEAD)
     names = {event.name for event in events}
-    assert {"BatchSettled", "BatchVoted", "CanaryOpened", "CanaryClaimed", "CanaryVoted"} <= names
+    assert {
+        "BatchSettled",
+        "BatchVoted",
+        "CanariesClaimed",
+        "VotesCommitted",
+        "ClaimVoted",
+    } <= names
     settled = next(event for event in events if event.name == "BatchSettled")
     assert settled.data["records"] > 0 and "batch" not in settled.data
 
@@ -131,10 +137,10 @@ def test_the_route_sends_what_was_asked_for_and_ends(tmp_path: Path) -> None:
     assert [(e.data["block"], e.data["log_index"]) for e in events[:-1]] == logs_of(site)
     assert events[-1].name == HEAD and events[-1].data["number"] == 4
     voted = site.client.get(
-        f"{API}/events?follow=false&events=CanaryVoted&events=head",
+        f"{API}/events?follow=false&events=BatchVoted&events=head",
         headers={"Last-Event-ID": str(BEGINNING).replace("-1", "0")},
     )
-    assert {e.name for e in receive(voted.text.splitlines())} == {"CanaryVoted", HEAD}
+    assert {e.name for e in receive(voted.text.splitlines())} == {"BatchVoted", HEAD}
 
 
 def test_listeners_have_a_bound(tmp_path: Path) -> None:

@@ -25,11 +25,14 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 PURE = (
     "canaries.commitment",
     "canaries.dlog",
+    "canaries.draw",
     "canaries.factor",
     "canaries.family",
     "canaries.preimage",
     "canaries.schedule",
+    "ledger.anchoring",
     "ledger.assets",
+    "ledger.creation",
     "ledger.client.errors",
     "ledger.client.stream",
     "ledger.desk.draw",
@@ -50,6 +53,7 @@ PURE = (
     "ledger.proof_trie",
     "ledger.reasons",
     "ledger.record",
+    "ledger.refusals",
     "ledger.tally",
     "ledger.types",
     "node.admission",
@@ -63,6 +67,7 @@ PURE = (
     "node.strategy.rules",
     "node.strategy.thesis",
     "node.task",
+    "node.wasm_form",
     "node.wire",
 )
 IMPURE = frozenset(
@@ -78,13 +83,15 @@ JSON_RPC: Mapping[str, str] = {
 }
 SQLITE: Mapping[str, str] = {
     "canaries.vault": "the home's unopened answers",
-    "ledger.audit": "compares the copy with what it recounted, read-only",
+    "ledger.audit_copy": "compares the copy with what it recounted, read-only",
     "ledger.browse": "reads what the page shows",
     "ledger.desk.queries.at_block": "takes what came after a block off the roll-ups",
     "ledger.desk.queries.facet_scan": "counts row by row where no roll-up does",
     "ledger.desk.queries.facets": "counts by roll-up, or row by row",
     "ledger.desk.queries.nodes": "lists nodes",
     "ledger.desk.queries.overview": "the totals",
+    "ledger.desk.queries.rule": "proposals, rounds, beacons, puzzles, the ledger's own life",
+    "ledger.desk.queries.seats": "who sat among the validators",
     "ledger.desk.queries.search": "looks up whatever a string may name",
     "ledger.desk.queries.streams": "turns a query into SQL",
     "ledger.desk.queries.validators": "how validators vote",
@@ -92,15 +99,18 @@ SQLITE: Mapping[str, str] = {
     "ledger.desk.api_votes": "reads the votes that the API lists",
     "ledger.desk.budget": "ends a question that takes too long",
     "ledger.digests": "checks the copy row by row",
+    "ledger.docket": "reads what waits for a validator",
+    "ledger.earlier": "answers the projection from the rows of earlier events",
     "ledger.explore_data.plugins.kudos_cells": "gives Datasette's connections two functions",
     "ledger.facet_rollups": "keeps the desk's sums inside the store's transaction",
     "ledger.facet_schema": "adds the desk's tables to the copy",
     "ledger.outbox": "what still has to be settled, durable",
-    "ledger.reader": "answers from the copy, read-only",
+    "ledger.open_copy": "opens the copy, read-only",
     "ledger.rollups": "keeps the totals inside the store's transaction",
     "ledger.schema": "creates and upgrades the copy",
     "ledger.standing": "reads how nodes stand with each other",
     "ledger.store": "the indexed copy",
+    "node.ballot_box": "a validator's votes between commitment and reveal, durable",
     "node.agent_book": "migrations of other schedulers, durable before they are told",
     "node.demo.checks": "looks at the nodes' own files from beside them, read-only",
     "node.demo.report": "reads the nodes' own counters, read-only",
@@ -123,11 +133,13 @@ PROCESSES: Mapping[str, str] = {
 DYNAMIC = frozenset({"__import__", "import_module", "importlib.import_module"})
 
 # The modules that run tasks, and all that they draw in, must not be able to see answers.
-BLIND = ("node.execution", "node.sandbox", "node.staging")
+BLIND = ("node.execution", "node.sandbox", "node.staging", "node.wasm_run", "node.wasm_runtime")
 
 MAX_LINES = 300
 # Longer modules, each with the reason why splitting it would make it worse.
-LONGER: Mapping[str, str] = {}
+LONGER: Mapping[str, str] = {
+    "ledger.event_types": "one declaration for each event of the contracts, and nothing else",
+}
 
 
 @cache

@@ -10,23 +10,23 @@ from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 from web3 import Web3
 
-from ledger import calls
-from ledger.abi import abi, revert_error
+from ledger import calls, claim_calls
+from ledger.abi import BEACON, CLAIMS, LEDGER, QUEUE, abi, kinds_of, revert_error
 from ledger.assets import Request
+from ledger.contracts import contracts_of
+from ledger.eip712 import Domain
 from ledger.errors import ChainError
 from ledger.reasons import Reason
 from ledger.types import Address, Digest
 
 HOST, HOME = Address(b"\x11" * 20), Address(b"\x22" * 20)
 WORD = Digest(b"\x07" * 32)
-REQUEST = Request(HOME, HOST, WORD, WORD, WORD, 1, 2, 3, 4, 5, 6)
-CLAIM = calls.CanaryClaim(
-    *(REQUEST, WORD, 7, WORD, 8, (WORD, WORD), WORD, WORD, WORD, WORD, 9, b"\x01" * 64, WORD, WORD)
-)
+DOMAIN = Domain(31_337, HOME)
+OF_A_LEDGER = (LEDGER, QUEUE, CLAIMS, BEACON)
 
 
-def entry(kind: str, name: str) -> dict[str, Any]:
-    (found,) = [item for item in abi() if item["type"] == kind and item.get("name") == name]
+def entry(kind: str, name: str, contract: str = LEDGER) -> dict[str, Any]:
+    (found,) = [item for item in abi(contract) if (item["type"], item.get("name")) == (kind, name)]
     return found
 
 
@@ -36,65 +36,93 @@ def camel(name: str) -> str:
     return {"memoryMib": "memoryMiB", "outputKib": "outputKiB"}.get(joined, joined)
 
 
+def flat(components: list[dict[str, Any]]) -> list[str]:
+    """The names of fields; a struct in a struct has its own in its place."""
+    return [
+        name
+        for item in components
+        for name in (flat(item["components"]) if "components" in item else [item["name"]])
+    ]
+
+
 @pytest.mark.parametrize(
-    ("ours", "function", "place"),
+    ("ours", "contract", "function", "place"),
     [
-        (calls.CanaryClaim, "claimCanaries", 0),
-        (calls.BatchVote, "vote", 0),
-        (calls.CanaryVote, "vote", 1),
+        (calls.BatchVote, LEDGER, "vote", 0),
+        (calls.StepVote, LEDGER, "vote", 1),
+        (claim_calls.ClaimVote, CLAIMS, "vote", 0),
+        (claim_calls.ClaimVote, CLAIMS, "revealVotes", 2),
+        (Request, LEDGER, "request", 0),
     ],
 )
-def test_our_structs_have_the_contract_s_fields(ours: type, function: str, place: int) -> None:
-    components = entry("function", function)["inputs"][place]["components"]
-    assert [camel(field.name) for field in fields(ours)] == [item["name"] for item in components]
-
-
-def test_the_request_in_a_claim_has_the_contract_s_fields() -> None:
-    (claims,) = entry("function", "claimCanaries")["inputs"]
-    components = claims["components"][0]["components"]
-    assert [camel(field.name) for field in fields(Request)] == [c["name"] for c in components]
+def test_our_structs_have_the_contract_s_fields(
+    ours: type, contract: str, function: str, place: int
+) -> None:
+    taken = entry("function", function, contract)["inputs"][place]["components"]
+    assert [camel(field.name) for field in fields(ours)] == flat(taken)
 
 
 @pytest.mark.parametrize(
     ("ours", "function"),
-    [
-        (calls.Totals, "kudos"),
-        (calls.BatchState, "batch"),
-        (calls.CanaryState, "canary"),
-        (calls.Ballot, "ballot"),
-    ],
+    [(calls.Totals, "kudos"), (calls.BatchState, "batch"), (calls.Ballot, "ballot")],
 )
 def test_what_views_answer_has_the_contract_s_fields(ours: type, function: str) -> None:
     outputs = entry("function", function)["outputs"]
     assert [camel(field.name) for field in fields(ours)] == [item["name"] for item in outputs]
 
 
+def test_a_single_claim_has_the_contract_s_fields() -> None:
+    (view,) = entry("function", "kudosClaim", CLAIMS)["outputs"]
+    names = [camel(field.name) for field in fields(claim_calls.SingleClaim)]
+    assert names == flat(view["components"])
+
+
 def test_calldata_is_what_web3_encodes() -> None:
     contract = Web3().eth.contract(abi=abi())
-    hosts = Web3.to_checksum_address(HOST)
+    home, host = Web3.to_checksum_address(HOME), Web3.to_checksum_address(HOST)
     assert calls.settle(HOST, b"batch", b"sig").hex() == contract.encode_abi(
-        "settle", [hosts, b"batch", b"sig"]
+        "settle", [host, b"batch", b"sig"]
     ).removeprefix("0x")
     votes = calls.vote(
         [calls.BatchVote(HOST, WORD, 5, 2, ((1, 129), (3, 144)))],
-        [calls.CanaryVote(WORD, Reason.APPROVE)],
+        [calls.StepVote(HOME, HOST, 9, WORD, Reason.APPROVE)],
     )
-    expected = contract.encode_abi(
-        "vote", [[(hosts, WORD, 5, 2, bytes([1, 129, 3, 144]))], [(WORD, 128)]]
-    )
+    batches = [(host, WORD, 5, 2, bytes([1, 129, 3, 144]))]
+    expected = contract.encode_abi("vote", [batches, [((home, host, 9), WORD, 128)]])
     assert votes.hex() == expected.removeprefix("0x")
 
 
-def test_a_claim_is_encoded_field_by_field() -> None:
-    raw = calls.claim_canaries([CLAIM])
-    contract = Web3().eth.contract(abi=abi())
-    _, decoded = contract.decode_function_input(raw)
-    (claim,) = decoded["claims"]
-    assert claim["request"]["home"] == Web3.to_checksum_address(HOME)
-    assert (claim["resultSignedAt"], claim["index"], claim["openedAt"]) == (7, 8, 9)
-    assert claim["path"] == [WORD, WORD]
-    assert claim["openingSignature"] == b"\x01" * 64
-    assert claim["hostSignature"] == b""
+def test_calldata_of_the_claims_contract_is_what_web3_encodes() -> None:
+    contract = Web3().eth.contract(abi=abi(CLAIMS))
+    host = Web3.to_checksum_address(HOST)
+    said, listed = [claim_calls.ClaimVote(WORD, Reason.REFUSE_RESULT)], [(WORD, 131)]
+    made = {
+        claim_calls.vote(said): ("vote", [listed]),
+        claim_calls.commit_votes(7, WORD): ("commitVotes", [7, WORD]),
+        claim_calls.reveal_votes(HOST, 7, said, WORD): ("revealVotes", [host, 7, listed, WORD]),
+    }
+    for data, (name, values) in made.items():
+        assert data.hex() == contract.encode_abi(name, values).removeprefix("0x")
+
+
+def test_a_commitment_hides_who_when_what_and_where() -> None:
+    said = (claim_calls.ClaimVote(WORD, Reason.APPROVE),)
+    usual = (DOMAIN, HOST, 7, said, WORD)
+    refused = (claim_calls.ClaimVote(WORD, Reason.REFUSE_RESULT),)
+    other_chain, other_ledger = Domain(1, HOME), Domain(31_337, HOST)
+    cases = (
+        usual,
+        *((domain, HOST, 7, said, WORD) for domain in (other_chain, other_ledger)),
+        (DOMAIN, HOME, 7, said, WORD),
+        (DOMAIN, HOST, 8, said, WORD),
+        (DOMAIN, HOST, 7, refused, WORD),
+        (DOMAIN, HOST, 7, said, Digest(bytes(32))),
+    )
+    assert len({claim_calls.votes_commitment(*case) for case in cases}) == len(cases)
+    content = keccak(abi_encode(["(bytes32,uint8)[]"], [[(WORD, 128)]]))
+    bound = (31_337, contracts_of(HOME).claims, HOST, 7, content, WORD)
+    kinds = ["uint256", "address", "address", "uint64", "bytes32", "bytes32"]
+    assert claim_calls.votes_commitment(*usual) == keccak(abi_encode(kinds, bound))
 
 
 def test_a_value_out_of_range_is_refused() -> None:
@@ -104,8 +132,11 @@ def test_a_value_out_of_range_is_refused() -> None:
 
 def test_views_read_their_answers() -> None:
     assert calls.kudos(HOST).decode(abi_encode(["uint64"] * 3, [1, 2, 3])) == calls.Totals(1, 2, 3)
-    answer = abi_encode(["uint8", "address", "uint64"], [2, HOST, 99])
-    assert calls.canary(WORD).decode(answer) == calls.CanaryState(2, HOST, 99)
+    standing = (2, 3, 1, HOST, 99, 0b011, 0b100, 0b111, 0b1000)
+    answer = abi_encode(
+        [kinds_of(entry("function", "kudosClaim", CLAIMS)["outputs"])[0]], [standing]
+    )
+    assert claim_calls.kudos_claim(WORD).decode(answer) == claim_calls.SingleClaim(*standing)
     assert calls.validators().decode(abi_encode(["address[]"], [[HOST, HOME]])) == (HOST, HOME)
     assert calls.balance(HOST, 3).decode(abi_encode(["uint256"], [7])) == 7
     asked = calls.balances([(HOST, 1), (HOME, 2)])
@@ -116,23 +147,29 @@ def test_views_read_their_answers() -> None:
 
 
 def test_every_custom_error_has_a_sentence_of_its_own() -> None:
-    sentences = set()
-    for item in (item for item in abi() if item["type"] == "error"):
-        kinds = [value["type"] for value in item["inputs"]]
-        samples = {"address": HOST, "bytes32": WORD, "uint256": 3, "uint8": 66}
+    told: dict[str, str] = {}
+    for item in (item for name in OF_A_LEDGER for item in abi(name) if item["type"] == "error"):
+        kinds = kinds_of(item["inputs"])
+        samples = {"address": HOST, "bytes32": WORD, "uint8": 66}
         data = keccak(f"{item['name']}({','.join(kinds)})".encode())[:4]
-        data += abi_encode(kinds, [samples[kind] for kind in kinds])
+        data += abi_encode(kinds, [samples.get(kind, 3) for kind in kinds])
         error = revert_error(data)
         assert error.error == item["name"]
         assert len(error.values) == len(kinds)
+        assert error.hint, "what to do about it"
         assert item["name"] not in error.message, "a sentence, not the name"
-        sentences.add(error.message)
-    assert len(sentences) == sum(item["type"] == "error" for item in abi())
+        assert "{" not in error.message and "b'" not in error.message
+        told[item["name"]] = error.message
+    assert len(set(told.values())) == len(told) > 45
 
 
 def test_a_reason_is_told_with_its_text() -> None:
     data = keccak(b"NothingToSettle(uint8)")[:4] + abi_encode(["uint8"], [66])
     assert "SEQUENCE_USED" in revert_error(data).message
+    refused = keccak(b"VoteRefused(bytes32,uint8)")[:4]
+    refused += abi_encode(["bytes32", "uint8"], [WORD, Reason.WRONG_ROUND])
+    assert "0x0707" in revert_error(refused).message
+    assert "WRONG_ROUND" in revert_error(refused).message
 
 
 @pytest.mark.parametrize(
@@ -143,6 +180,7 @@ def test_a_reason_is_told_with_its_text() -> None:
         (keccak(b"Error(string)")[:4] + abi_encode(["string"], ["poor"]), "Error", "poor"),
         (keccak(b"Panic(uint256)")[:4] + abi_encode(["uint256"], [17]), "Panic", "17"),
         (keccak(b"NothingToSettle(uint8)")[:4], "NothingToSettle", "?"),
+        (keccak(b"StaleSet(uint64,uint64)")[:4], "StaleSet", "on set ?, and set ?"),
     ],
 )
 def test_other_refusals_are_told_as_far_as_they_go(data: bytes, error: str, says: str) -> None:

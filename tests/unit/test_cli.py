@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger.creation import PARTS, Constants
 from ledger.deployment import Deployment
 from ledger.types import Address, BlockNumber, Digest, address_from_hex
 
 COMMANDS = (
-    *("demo", "chain", "deploy", "node", "agent", "validator"),
-    *("cc", "check", "strategy", "audit", "prove", "verify", "explore", "serve", "key"),
+    *("demo", "chain", "deploy", "node", "agent", "validator", "validators"),
+    *("cc", "run", "plant", "check", "strategy", "audit"),
+    *("prove", "verify", "explore", "serve", "key"),
 )
 NOBODY = "http://127.0.0.1:1"
 """Nothing listens on port 1."""
@@ -40,7 +42,8 @@ def kudos(project: Path, tmp_path: Path) -> Kudos:
     """Runs the command in an empty directory, without a terminal."""
 
     def run(*arguments: str) -> Answer:
-        environment = {**os.environ, "PYTHONPATH": str(project), "COLUMNS": "100"}
+        outside = {name: value for name, value in os.environ.items() if name != "KUDOS_SOCKET"}
+        environment = {**outside, "PYTHONPATH": str(project), "COLUMNS": "100"}
         done = subprocess.run(
             [sys.executable, "-m", "node.cli", *arguments],
             cwd=tmp_path,
@@ -69,8 +72,8 @@ def password(tmp_path: Path) -> Path:
 def ledger(tmp_path: Path) -> Path:
     file = tmp_path / "ledger.json"
     validators = tuple(Address(bytes([n]) * 20) for n in (1, 2, 3))
-    where = (31_337, Address(b"\xaa" * 20), BlockNumber(1), Digest(bytes(32)))
-    Deployment(*where, validators, 2, 86_400, 100, 4).save(file)
+    where = (31_337, Address(b"\xaa" * 20), BlockNumber(1), (Digest(bytes(32)),) * len(PARTS))
+    Deployment(*where, validators, 2, Constants(), 4).save(file)
     return file
 
 
@@ -106,6 +109,13 @@ def test_every_command_has_help_with_an_example(kudos: Kudos, command: str) -> N
         (["key", "burn", "k.json"], "invalid choice: 'burn'"),
         (["node"], "are required"),
         (["chain", "--data", "x", "--port", "many"], "invalid int value"),
+        (["plant", "sudoku", "5"], "Installed are dlog, factor, preimage."),
+        (["plant", "dlog", "soon"], "invalid float value: 'soon'"),
+        (["plant", "dlog", "nan"], "up to 30 seconds"),
+        (["plant", "dlog", "0"], "more than 0"),
+        (["plant", "dlog", "31"], "up to 30 seconds"),
+        (["plant", "dlog", "5", "--within", "0"], "Give 1 or more"),
+        (["plant", "dlog", "5"], "Only a node can plant a puzzle."),
     ],
 )
 def test_wrong_arguments_are_status_2(kudos: Kudos, arguments: list[str], words: str) -> None:
@@ -113,6 +123,22 @@ def test_wrong_arguments_are_status_2(kudos: Kudos, arguments: list[str], words:
     assert answer.status == 2
     assert words in answer.err
     assert answer.out == ""
+
+
+def test_a_puzzle_that_no_node_takes_is_status_1(tmp_path: Path, project: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(project), "KUDOS_SOCKET": str(tmp_path / "no")}
+    done = subprocess.run(
+        [sys.executable, "-m", "node.cli", "plant", "dlog", "0.1"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The puzzle was not planted" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_half_of_an_external_chain_is_status_2(kudos: Kudos) -> None:

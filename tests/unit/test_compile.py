@@ -42,13 +42,24 @@ def test_a_compiler_that_does_not_start_says_what_to_do(tmp_path: Path) -> None:
         build.compile_sources({"A.sol": ""}, broken)
 
 
-@pytest.mark.parametrize(
-    ("answer", "hits"),
-    [({}, 0), ({"A.sol": {"C": {}}, "B.sol": {"C": {}}}, 2), ({"A.sol": {"D": {}}}, 0)],
-)
-def test_a_contract_is_there_exactly_once(answer: dict[str, Any], hits: int) -> None:
-    with pytest.raises(build.ContractError, match=f"{hits} contracts are called C"):
-        build.find_contract({"contracts": answer}, "C")
+def compiled(*places: str, code: str = "00") -> dict[str, Any]:
+    """An answer of the compiler: ``path:Name`` for each contract."""
+    contracts: dict[str, Any] = {}
+    for place in places:
+        path, name = place.split(":")
+        contracts.setdefault(path, {})[name] = {"evm": {"bytecode": {"object": code}}}
+    return {"contracts": contracts}
+
+
+def test_what_can_be_deployed_gets_an_artifact() -> None:
+    answer = compiled("a/A.sol:A", "a/A.sol:Helper", "a/libraries/L.sol:L", "b/B.sol:B")
+    assert set(build.deployable(answer)) == {"A", "B"}
+    assert build.deployable(compiled("a/IA.sol:IA", code="")) == {}
+
+
+def test_two_contracts_of_one_name_are_an_error() -> None:
+    with pytest.raises(build.ContractError, match="Two contracts are called C"):
+        build.deployable(compiled("a/C.sol:C", "b/C.sol:C"))
 
 
 def test_the_digest_depends_on_names_and_contents() -> None:
@@ -67,8 +78,8 @@ def test_writing_touches_only_what_differs(tmp_path: Path) -> None:
 def test_check_fails_on_stale_artifacts_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "build_artifact", lambda *_: json.dumps({"abi": []}))
-    monkeypatch.setattr(build, "build_layout", lambda *_: json.dumps({"storage": {}}))
+    built = {"KudosLedger.json": json.dumps({"abi": []})}
+    monkeypatch.setattr(build, "build_artifacts", lambda *_: dict(built))
     lay_out(tmp_path)
     target = tmp_path / "artifacts"
     with pytest.raises(build.ContractError, match="make contracts"):
@@ -77,3 +88,8 @@ def test_check_fails_on_stale_artifacts_and_writes_nothing(
     assert "KudosLedger.json" in build.run(tmp_path, target, check=False)
     assert build.run(tmp_path, target, check=True) == "The artifacts are what the contracts give."
     assert (target / "t.json").read_text("utf-8") == "types/t.json"
+    (target / "Gone.json").write_text("{}", "utf-8")
+    with pytest.raises(build.ContractError, match=r"Gone\.json"):
+        build.run(tmp_path, target, check=True)
+    build.run(tmp_path, target, check=False)
+    assert not (target / "Gone.json").exists(), "an artifact of no contract any more"

@@ -28,7 +28,7 @@ from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash, UnixSe
 
 VENDOR = Path(ledger.desk.__file__).parent / "static/vendor"
 NOW = 1_790_000_000
-COUNTS = Counts(3, 9, 7, 2, 1, 8, 1, 4, 1, 1, 141)
+COUNTS = Counts(3, 9, 7, 2, 1, 8, 1, 4, 1, 1, 0, 0, 0, 141)
 
 
 def head(number: int = 10, chain_head: int = 10) -> IndexHead:

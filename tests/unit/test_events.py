@@ -1,90 +1,104 @@
-"""The contract's events: the ABI's own signatures, and nothing dropped or guessed."""
+"""The contracts' events: the ABIs' own signatures, and nothing dropped or guessed."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
+from ledger import event_types as types
+from ledger.abi import abi, kinds_of
+from ledger.assets import Request
 from ledger.errors import ChainError
-from ledger.events import (
-    SIGNATURES,
-    BatchDecided,
-    BatchSettled,
-    BatchVoted,
-    CanaryClaimed,
-    CanaryDecided,
-    CanarySkipped,
-    CanaryVoted,
-    KudosMinted,
-    MarkOpened,
-    RawLog,
-    decode,
-)
-from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash
+from ledger.events import DECLARED, EMITTER, SIGNATURES, decode
+from ledger.types import Address, Digest
+from tests.unit.event_logs import PARTS, log_of, raw_log, values_of
 
 ONE, TWO, THREE = (Digest(bytes([n]) * 32) for n in (1, 2, 3))
 HOST, HOME = Address(b"\x0a" * 20), Address(b"\x0b" * 20)
-ROWS: dict[str, tuple[list[Any], Any]] = {
-    "BatchSettled": (
+REQUEST = Request(HOME, HOST, ONE, TWO, THREE, 60, 512, 1024, 7, 99, 88)
+SEATS = (HOST, HOME, *[Address(bytes(20))] * 14)
+CONTENT = types.ProposalContent(1, 3, SEATS, 2, TWO, HOME)
+
+
+EVENTS: tuple[types.Event, ...] = (
+    types.ValidatorExcluded(HOST, ONE, HOME, 5),
+    types.BatchDecided(HOST, ONE, (1 << 128) - 1, 0),
+    types.Requested(ONE, REQUEST),
+    types.Accepted(ONE, 4),
+    types.Rejected(ONE, 2, 4, True),
+    types.Confirmed(ONE, 4),
+    types.Resulted(ONE, TWO, 4, False),
+    types.Signed(ONE, b"s" * 65),
+    types.StepVoted(HOME, ONE, 128, 2),
+    types.StepDecided(HOME, HOST, 7, 3),
+    types.ValidatorSetChanged(2, SEATS, 2),
+    types.LedgerClosed(99),
+    types.Carried(HOST),
+    types.SatelliteBuilt(2, HOME),
+    types.CanariesClaimed(HOST, b"packed"),
+    types.ClaimSkipped(HOST, 3, 71),
+    types.ClaimedAgain(ONE, HOST, TWO, 2),
+    types.Receipted(ONE, HOST, TWO, 4, b"s" * 64),
+    types.FamilyRegistered(4, ONE, HOME),
+    types.VotesCommitted(HOME, 9, ONE),
+    types.VotesRevealed(HOME, 9),
+    types.ClaimVoted(HOME, ONE, 128),
+    types.VoteSkipped(HOME, ONE, 85),
+    types.ClaimDecided(ONE, HOST, 3, 4),
+    types.PuzzleAsked(HOST, 1, 20, 77),
+    types.PuzzleSolved(HOST, 1, ONE, TWO),
+    types.Proposed(1, ONE, HOME, CONTENT),
+    types.ProposalVoted(1, HOME, False),
+    types.ProposalApproved(1, 99),
+    types.ProposalWithdrawn(1),
+    types.ProposalExecuted(1),
+    types.SecretCommitted(5, HOME, ONE),
+    types.SecretRevealed(5, HOME, ONE),
+    types.BlockNamed(5, 77),
+    types.BeaconKnown(5, ONE, 3),
+    types.NoBeacon(5, 2, 1),
+)
+"""Every event whose fields are the log's own values."""
+
+CASES: list[tuple[type[Any], list[Any], types.Event]] = [
+    *((type(event), values_of(event), event) for event in EVENTS),
+    (
+        types.BatchSettled,
         [HOST, ONE, 7, b"\x02\x42\x05\x43", b"packed"],
-        BatchSettled(HOST, ONE, 7, ((2, 0x42), (5, 0x43)), b"packed"),
+        types.BatchSettled(HOST, ONE, 7, ((2, 0x42), (5, 0x43)), b"packed"),
     ),
-    "BatchVoted": (
+    (
+        types.BatchVoted,
         [HOME, HOST, ONE, 5, 2, b"\x01\x81"],
-        BatchVoted(HOME, HOST, ONE, 5, 2, ((1, 0x81),)),
+        types.BatchVoted(HOME, HOST, ONE, 5, 2, ((1, 0x81),)),
     ),
-    "BatchDecided": ([HOST, ONE, (1 << 128) - 1, 0], BatchDecided(HOST, ONE, (1 << 128) - 1, 0)),
-    "CanaryOpened": (
-        [ONE, HOME, TWO, THREE, ONE, TWO, THREE, 99, b"s" * 64],
-        MarkOpened(ONE, HOME, TWO, THREE, ONE, TWO, THREE, 99, b"s" * 64),
-    ),
-    "CanaryClaimed": ([ONE, HOST, TWO, THREE, ONE], CanaryClaimed(ONE, HOST, TWO, THREE, ONE)),
-    "CanarySkipped": ([3, 71], CanarySkipped(3, 71)),
-    "CanaryVoted": ([HOME, ONE, 128], CanaryVoted(HOME, ONE, 128)),
-    "CanaryDecided": ([ONE, HOST, True], CanaryDecided(ONE, HOST, True)),
-    "TransferSingle": ([HOME, bytes(20), HOST, 2, 5], KudosMinted(HOME, HOST, 2, 5)),
-}
+    (types.KudosMinted, [HOME, bytes(20), HOST, 2, 5], types.KudosMinted(HOME, HOST, 2, 5)),
+]
 
 
-@pytest.fixture(scope="module")
-def abi(project: Path) -> dict[str, list[dict[str, Any]]]:
-    artifact = json.loads((project / "ledger/artifacts/KudosLedger.json").read_text("utf-8"))
-    return {e["name"]: e["inputs"] for e in artifact["abi"] if e["type"] == "event"}
+@pytest.mark.parametrize("part", PARTS)
+def test_every_event_of_the_compiled_contracts_is_declared(part: str) -> None:
+    compiled = set()
+    for item in abi(PARTS[part]):
+        if item["type"] == "event":
+            kinds = kinds_of(item["inputs"])
+            stars = ["*" if field["indexed"] else "" for field in item["inputs"]]
+            shown = ",".join(kind + star for kind, star in zip(kinds, stars, strict=True))
+            compiled.add(f"{item['name']}({shown})")
+    assert compiled == set(DECLARED[part].values())
 
 
-def log_of(inputs: list[dict[str, Any]], name: str, values: list[Any]) -> RawLog:
-    """The log that the chain would give, as the compiled ABI lays it out."""
-    pairs = list(zip(inputs, values, strict=True))
-    topics = [keccak(SIGNATURES[name].encode())]
-    topics += [encode([i["type"]], [v]) for i, v in pairs if i["indexed"]]
-    plain = [(i["type"], v) for i, v in pairs if not i["indexed"]]
-    data = encode([kind for kind, _ in plain], [value for _, value in plain])
-    return raw_log(tuple(Digest(topic) for topic in topics), data)
+def test_every_event_has_a_case() -> None:
+    assert {event for event, _, _ in CASES} == set(EMITTER)
 
 
-def raw_log(topics: tuple[Digest, ...], data: bytes) -> RawLog:
-    where = (BlockNumber(4), BlockHash(ONE), TxHash(TWO), 6)
-    return RawLog(Address(bytes(20)), topics, data, *where)
-
-
-def test_the_signatures_are_those_of_the_compiled_contract(
-    abi: dict[str, list[dict[str, Any]]],
-) -> None:
-    compiled = {name: f"{name}({','.join(i['type'] for i in ins)})" for name, ins in abi.items()}
-    assert compiled == SIGNATURES
-
-
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize(("event", "values", "expected"), CASES, ids=[c[0].__name__ for c in CASES])
 def test_every_event_comes_out_as_it_was_emitted(
-    abi: dict[str, list[dict[str, Any]]], name: str
+    event: type[Any], values: list[Any], expected: types.Event
 ) -> None:
-    values, expected = ROWS[name]
-    assert decode(log_of(abi[name], name, values)) == expected
+    assert decode(log_of(event, values)) == expected
 
 
 @pytest.mark.parametrize("topics", [(), (ONE,)])
@@ -95,20 +109,19 @@ def test_an_unknown_topic_is_not_dropped(topics: tuple[Digest, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_damaged_data_is_not_guessed_at(abi: dict[str, list[dict[str, Any]]], name: str) -> None:
+def test_damaged_data_is_not_guessed_at(name: str) -> None:
     topic = Digest(keccak(SIGNATURES[name].encode()))
     for topics, data in [((topic,), b""), ((topic, ONE, TWO, THREE), b"\xff" * 31)]:
         with pytest.raises(ChainError, match="does not decode"):
             decode(raw_log(topics, data))
 
 
-def test_half_a_pair_is_damage(abi: dict[str, list[dict[str, Any]]]) -> None:
+def test_half_a_pair_is_damage() -> None:
     values = [HOST, ONE, 7, b"\x02\x42\x05", b""]
     with pytest.raises(ChainError, match="odd number of bytes"):
-        decode(log_of(abi["BatchSettled"], "BatchSettled", values))
+        decode(log_of(types.BatchSettled, values))
 
 
-def test_tokens_that_move_are_damage(abi: dict[str, list[dict[str, Any]]]) -> None:
-    values = [HOME, HOST, HOME, 2, 5]
+def test_tokens_that_move_are_damage() -> None:
     with pytest.raises(ChainError, match="only mints"):
-        decode(log_of(abi["TransferSingle"], "TransferSingle", values))
+        decode(log_of(types.KudosMinted, [HOME, HOST, HOME, 2, 5]))

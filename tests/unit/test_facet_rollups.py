@@ -11,14 +11,15 @@ import pytest
 
 from ledger import schema
 from ledger.eip712 import digest
-from ledger.facet_rollups import TABLES, check_facets
+from ledger.facet_rollups import check_facets
+from ledger.facet_sums import TABLES
 from ledger.indexer import Indexer
 from ledger.ports import SystemClock
 from ledger.reader import Reader
 from ledger.store import IndexStore
 from ledger.synthetic import SyntheticChain
 from ledger.synthetic_actors import Settings
-from ledger.synthetic_bulk import load
+from ledger.synthetic_load import load
 from ledger.types import Digest
 
 DERIVED = {
@@ -112,6 +113,8 @@ def test_a_copy_of_version_1_is_brought_up_to_date(chain: SyntheticChain, tmp_pa
     for table in TABLES:
         conn.execute(f"DROP TABLE {table}")
     conn.execute("ALTER TABLE kudos DROP COLUMN process_name")
+    for column in ("home", "host", "process_name", "rejection"):
+        conn.execute(f"ALTER TABLE steps DROP COLUMN {column}")
     for column in ("host", "process_name", "opened_id"):
         conn.execute(f"ALTER TABLE openings DROP COLUMN {column}")
     conn.execute("PRAGMA user_version = 1")

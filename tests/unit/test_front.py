@@ -18,9 +18,11 @@ from node import shim_protocol as shim
 from node.front import Front
 from node.home import HomeSide, Local, Remote
 from node.journal import Journal
+from node.puzzle_home import Puzzles
 from node.store import ContentStore, MissingContent, sha256
 from node.task import TaskDescriptor
 from node.toolchain import Toolchain
+from node.wasm_home import Modules
 from tests.unit.node_world import EXECUTION, OUTPUT, SOURCES, TASK, TOOLCHAIN, key
 
 COMPILER = "/usr/bin/gcc-12"
@@ -57,6 +59,20 @@ class FakeHome:
         return self.outcome
 
 
+class FakeModules:
+    """Stands for Modules: says back what it was asked."""
+
+    async def answer(self, asked: shim.Module) -> shim.Result | shim.Local:
+        return shim.Result(asked.fuel, asked.module, asked.data, ())
+
+
+class FakePuzzles:
+    """Stands for Puzzles: refuses with what it was asked."""
+
+    async def answer(self, asked: shim.Puzzle) -> shim.Result | shim.Local:
+        return shim.Local(f"{asked.family} {asked.difficulty} {asked.within}")
+
+
 class Node:
     """A front on a socket, and what stands behind it."""
 
@@ -65,7 +81,15 @@ class Node:
         self.home, self.journal = FakeHome(), Journal(folder / "journal.db")
         self.store = ContentStore(folder / "store")
         toolchain = Toolchain(TOOLCHAIN, COMPILER, "12", "x86_64")
-        self.front = Front(cast(HomeSide, self.home), self.journal, self.store, toolchain)
+        self.modules = FakeModules()
+        self.front = Front(
+            cast(HomeSide, self.home),
+            self.journal,
+            self.store,
+            toolchain,
+            modules=cast(Modules, self.modules),
+            puzzles=cast(Puzzles, FakePuzzles()),
+        )
 
     def talk(self, dialogue: Callable[[Shim], Awaitable[None]]) -> None:
         """Serves while a shim has its say."""
@@ -256,3 +280,27 @@ def test_the_socket_is_the_owners_alone_and_a_stale_one_is_replaced(node: Node) 
 
     node.talk(look)
     assert modes == [0o600]
+
+
+def test_modules_are_for_those_who_run_them(node: Node) -> None:
+    said: list[shim.Message | None] = []
+
+    async def dialogue(client: Shim) -> None:
+        client.send(shim.Module(b"code", b"data", 5, 1, 1, 1, "a.wasm"))
+        said.append(await client.receive())
+
+    node.talk(dialogue)
+    assert said == [shim.Result(5, b"code", b"data", ())]
+    assert node.home.tasks == []
+
+
+def test_puzzles_are_for_whoever_plants_them(node: Node) -> None:
+    said: list[shim.Message | None] = []
+
+    async def dialogue(client: Shim) -> None:
+        client.send(shim.Puzzle("dlog", 30, 600))
+        said.append(await client.receive())
+
+    node.talk(dialogue)
+    assert said == [shim.Local("dlog 30 600")]
+    assert node.home.tasks == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ledger import merkle, record
 from ledger.assets import ConfirmedMigration
 from ledger.eip712 import Domain, digest, types
 from ledger.keys import recover
+from ledger.packed_claims import decode_claimed, encode_claimed
 from ledger.types import Address, Digest
 from tools import golden
 
@@ -38,7 +40,10 @@ def test_packaged_types_are_the_contracts_types() -> None:
     assert types() == json.loads(source.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["type"])
+SIGNED = [*VECTORS["cases"], *VECTORS["satelliteCases"], *VECTORS["anchors"]["signed"]]
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=lambda case: case["type"])
 def test_digest_equals_eth_accounts(case: dict[str, Any]) -> None:
     spec = types()
     signable = encode_typed_data(
@@ -113,3 +118,62 @@ def test_batch_round_trip_signatures_and_paths(case: dict[str, Any]) -> None:
     last = len(leaves) - 1
     path = [Digest(unhex(node)) for node in case["lastPath"]]
     assert merkle.root_of_path(leaves[last], last, path) == unhex(case["root"])
+
+
+@pytest.mark.parametrize("case", VECTORS["puzzleResults"])
+def test_puzzle_result_is_that_of_a_task_that_prints_the_solution(case: dict[str, Any]) -> None:
+    printed = f"{case['solution'][2:]}\n".encode()
+    nothing, stdout = hashlib.sha256(b"").hexdigest(), hashlib.sha256(printed).hexdigest()
+    text = '{"exit_status":0,"outputs":[],"stderr":"%s","stdout":"%s","version":1}'
+    assert keccak((text % (nothing, stdout)).encode()) == unhex(case["resultDigest"])
+
+
+def padded(*values: int | str) -> bytes:
+    """The values as 32-byte words; texts are hexadecimal."""
+    raw = [
+        value.to_bytes(32, "big") if isinstance(value, int) else unhex(value).rjust(32, b"\0")
+        for value in values
+    ]
+    return b"".join(raw)
+
+
+@pytest.mark.parametrize("case", VECTORS["secrets"])
+def test_commitment_to_a_secret_hashes_plain_words(case: dict[str, Any]) -> None:
+    bound = (DOMAIN.chain_id, VECTORS["contracts"]["beacon"])
+    words = padded(*bound, case["validator"], case["period"], case["secret"])
+    assert keccak(words) == unhex(case["commitment"])
+
+
+@pytest.mark.parametrize("case", VECTORS["ballots"], ids=lambda case: len(case["votes"]))
+def test_commitment_to_votes_hashes_plain_words(case: dict[str, Any]) -> None:
+    # A list in calldata: where it begins, its length, and its items of two words each.
+    votes = [word for vote in case["votes"] for word in (vote["kudosId"], vote["reason"])]
+    content = keccak(padded(32, len(case["votes"]), *votes))
+    bound = (DOMAIN.chain_id, VECTORS["contracts"]["claims"])
+    words = padded(*bound, case["validator"], case["round"], "0x" + content.hex(), case["salt"])
+    assert keccak(words) == unhex(case["commitment"])
+
+
+@pytest.mark.parametrize("case", VECTORS["claims"], ids=lambda case: len(case["items"]))
+def test_claims_of_the_log_round_trip(case: dict[str, Any]) -> None:
+    claimed = decode_claimed(unhex(case["recorded"]))
+    assert encode_claimed(claimed) == unhex(case["recorded"])
+    assert [claim.home for claim in claimed] == [unhex(item["home"]) for item in case["items"]]
+    assert len(case["packed"]) > len(case["recorded"]), "a call carries the request as well"
+
+
+@pytest.mark.parametrize("case", VECTORS["proposals"], ids=lambda case: case["quorum"])
+def test_proposals_are_signed_by_their_validator(case: dict[str, Any]) -> None:
+    validator = unhex(case["validator"])
+    assert recover(Digest(unhex(case["digest"])), unhex(case["signature"])) == validator
+    seats, nothing = case["seats"], "0x" + bytes(32).hex()
+    content = padded(1, 1, *seats, case["quorum"], nothing, nothing)
+    assert keccak(content) == unhex(case["contentHash"])
+
+
+def test_anchors_are_signed_by_their_validator_and_add_up() -> None:
+    anchors = VECTORS["anchors"]
+    for case in anchors["signed"]:
+        signer = recover(Digest(unhex(case["digest"])), unhex(case["signature"]))
+        assert signer == unhex(anchors["validator"])
+    assert sum(anchors["totals"]) == sum(case["values"]["count"] for case in anchors["signed"])

@@ -87,7 +87,7 @@ def migrate(folder: Path, tell: Tell | None) -> Sample:
         homes = [world.make_home(10 + number) for number in range(HOMES)]
         for number, home in enumerate(homes):
             asyncio.run(send_all(home, host, recorder, tell, number, travel))
-        planted = {
+        planted: dict[bytes, bool] = {
             seen.request_id: any(home.vault.canary(seen.request_id) for home in homes)
             for guest in recorder.guests.values()
             for seen in guest.seen
@@ -144,7 +144,7 @@ def test_a_home_that_gives_its_canaries_away_is_found_out(judged: Judged, tell: 
 def test_the_verdict_fails_for_what_can_be_told_and_for_a_tell_that_is_not(
     judged: Judged,
 ) -> None:
-    tells = {tell: judged(tell) for tell in TELLS}
+    tells: dict[str, Judgement] = {tell: judged(tell) for tell in TELLS}
     hidden = replace(judged(HONEST), auc=0.52)
     assert report_on({HONEST: hidden, **tells})["passed"] is True
     assert report_on({HONEST: tells["late"], **tells})["passed"] is False

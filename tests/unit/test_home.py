@@ -171,6 +171,20 @@ def test_a_planted_mark_is_a_replay_of_this_toolchain(world: World) -> None:
     assert (mark.family, mark.parameters) == (field_of("replay"), parameters_for(TOOLCHAIN))
 
 
+def test_a_task_whose_runs_differed_is_no_canary_again(world: World) -> None:
+    link = world.link(world.make_host())
+    world.home.schedule.canary = True
+    run(world)
+    world.home.void.add(Digest(task_digest(TASK)))
+    run(world)
+    marked = [
+        world.home.vault.canary(digest(DOMAIN, message.request)) is not None
+        for message in link.sent
+        if isinstance(message, wire.Ask)
+    ]
+    assert marked == [True, False]
+
+
 def test_a_canary_and_an_ordinary_request_look_the_same(world: World) -> None:
     link = world.link(world.make_host())
     for canary in (False, True):

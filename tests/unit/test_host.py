@@ -23,6 +23,7 @@ from ledger.eip712 import Domain, digest
 from ledger.errors import KudosError, PeerError
 from ledger.keys import signed_by
 from ledger.outbox import CANARY
+from ledger.outbox_codec import OpenedCanary
 from ledger.reasons import Reason
 from ledger.types import Digest
 from node import wire
@@ -587,6 +588,7 @@ def test_an_opening_becomes_a_claim_with_the_seals_opening(world: World) -> None
         assert send_opening(world, host, opening(migration)) == wire.Ack()
     (item,) = host.outbox.pending(CANARY)
     claim = host.outbox.canary(item.key)
+    assert isinstance(claim, OpenedCanary)
     assert (claim.migration, claim.opened) == (migration, opening(migration))
     assert claim.result_digest == result_digest(EXECUTION.result())
     request_id = digest(DOMAIN, migration.request)

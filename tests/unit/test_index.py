@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+from eth_hash.auto import keccak
 
 from ledger import schema
 from ledger.assets import ConfirmedMigration
 from ledger.errors import ChainError, CorruptData, SetupError
-from ledger.events import RawLog
+from ledger.events import SIGNATURES, RawLog
 from ledger.indexer import Indexer, Progress
 from ledger.reader import Reader
 from ledger.rows import IndexHead
@@ -21,7 +23,6 @@ from ledger.source import BlockRef
 from ledger.store import IndexStore
 from ledger.synthetic import Header, SyntheticChain
 from ledger.synthetic_actors import Settings
-from ledger.synthetic_contract import _TOPICS
 from ledger.types import Address, BlockHash, BlockNumber, Digest, UnixSeconds
 
 SMALL = Settings(nodes=4, finality_depth=3, signatures=False)
@@ -153,8 +154,8 @@ class Liar(SyntheticChain):
         self.__dict__.update(honest.__dict__)
         self._number, self._change = number, change
 
-    def logs_of_block(self, contract: Address, block_hash: BlockHash, /) -> list[RawLog]:
-        logs = super().logs_of_block(contract, block_hash)
+    def logs_of_block(self, contracts: Sequence[Address], block_hash: BlockHash, /) -> list[RawLog]:
+        logs = super().logs_of_block(contracts, block_hash)
         if not logs or logs[0].block_number != self._number:
             return logs
         first = logs[0]
@@ -164,7 +165,7 @@ class Liar(SyntheticChain):
             "other contract": [replace(first, address=Address(bytes(20)))],
             "other block": [replace(first, block_hash=BlockHash(bytes(32)))],
             "twice": [first, *logs],
-            "batch left out": [log for log in logs if log.topics[0] != settled_topic(self)],
+            "batch left out": [log for log in logs if log.topics[0] != topic("BatchSettled")],
             "token left out": [log for log in logs if log is not mint_of(logs)],
             "token too many": [
                 replace(log, data=log.data[:-1] + bytes([log.data[-1] + 1]))
@@ -188,13 +189,13 @@ class Liar(SyntheticChain):
         return header
 
 
-def settled_topic(chain: SyntheticChain) -> Digest:
-    return next(log.topics[0] for log in chain.blocks[1].logs)
+def topic(event: str) -> Digest:
+    return Digest(keccak(SIGNATURES[event].encode()))
 
 
 def mint_of(logs: list[RawLog]) -> RawLog:
     """The first minting of tokens in a block that has one."""
-    return next(log for log in logs if log.topics[0] == _TOPICS["TransferSingle"])
+    return next(log for log in logs if log.topics[0] == topic("TransferSingle"))
 
 
 TOKENS = ["token left out", "token too many", "token of another"]
@@ -364,15 +365,74 @@ def test_what_a_validator_has_not_voted_on(copy: Copy) -> None:
     newest = {
         log.topics[2]
         for log in copy.chain.blocks[-1].logs
-        if log.topics[0] == settled_topic(copy.chain)
+        if log.topics[0] == topic("BatchSettled")
     }
     assert {batch.event.root for batch in waiting} == newest and newest
     assert all(canary.kudos.state == schema.CLAIMED for canary in canaries) and canaries
-    assert all(c.opening.asset.request_id == c.settled.request_id for c in canaries)
+    openings = [(c.opening, c.settled.request_id) for c in canaries]
+    assert all(o is not None and o.asset.request_id == of for o, of in openings)
     copy.chain.mine()
     copy.step()
     with copy.reader() as reader:
         assert reader.batches_unvoted(validator) == []
+
+
+def flood(path: Path, count: int, **changed: object) -> Digest:
+    """Makes the newest open K3 claim as many times more, with the log of the oldest, and with what
+    is changed; gives its id."""
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.row_factory = sqlite3.Row
+        (newest,) = conn.execute(
+            f"SELECT * FROM kudos WHERE level = 3 AND state = {schema.CLAIMED}"
+            " ORDER BY block DESC, log_index DESC LIMIT 1"
+        )
+        place = "SELECT block, log_index FROM kudos ORDER BY block, log_index LIMIT 1"
+        (oldest,) = conn.execute(place)
+        for number in range(count):
+            row = dict(newest) | dict(oldest) | {"kudos_id": number.to_bytes(32, "big")} | changed
+            marks = ", ".join("?" * len(row))
+            conn.execute(f"INSERT INTO kudos ({', '.join(row)}) VALUES ({marks})", [*row.values()])
+        return Digest(newest["kudos_id"])
+
+
+def test_old_claims_do_not_hide_new_ones_from_a_validator(copy: Copy) -> None:
+    copy.step()
+    validator = copy.chain.deployment.validators[0]
+    newest = flood(copy.path, 300)
+    with copy.reader() as reader:
+        everything = reader.canary_claims_unvoted(validator, 1_000)
+        (opened,) = (
+            each.kudos.place.timestamp for each in everything if each.kudos.kudos_id == newest
+        )
+        due = reader.canary_claims_unvoted(validator, 8, since=opened)
+        assert newest in {each.kudos.kudos_id for each in due}
+        assert all(each.kudos.place.timestamp >= opened for each in due)
+        older = reader.canary_claims_unvoted(validator, 400, until=opened)
+        assert len(older) >= 300
+        assert all(each.kudos.place.timestamp < opened for each in older)
+
+
+def test_one_pair_does_not_hide_the_claims_of_others_from_a_validator(copy: Copy) -> None:
+    copy.step()
+    validator = copy.chain.deployment.validators[0]
+    newest = flood(copy.path, 300, home=b"\x77" * 20)
+    with copy.reader() as reader:
+        found = reader.canary_claims_unvoted(validator, 16)
+    pairs = [(each.kudos.home, each.kudos.host) for each in found]
+    assert newest in {each.kudos.kudos_id for each in found}
+    turns = [pairs[:index].count(pair) for index, pair in enumerate(pairs)]
+    assert turns == sorted(turns), "a pair came again before others had come"
+
+
+@pytest.mark.parametrize("party", ["home", "host"])
+def test_a_validator_is_not_shown_its_own_claims(copy: Copy, party: str) -> None:
+    copy.step()
+    validator = copy.chain.deployment.validators[0]
+    flood(copy.path, 3, **{party: validator})
+    with copy.reader() as reader:
+        found = reader.canary_claims_unvoted(validator)
+    assert found
+    assert all(validator not in (each.kudos.home, each.kudos.host) for each in found)
 
 
 def test_what_a_home_and_a_host_ask(copy: Copy) -> None:

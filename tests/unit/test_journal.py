@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from node.journal import VERSION, Journal, Seal
 
 HOME, OTHER = Address(b"\x01" * 20), Address(b"\x02" * 20)
 ID, ID2 = Digest(b"\x03" * 32), Digest(b"\x04" * 32)
-SEAL = Seal(Digest(b"\x05" * 32), Digest(b"\x06" * 32), Digest(b"\x07" * 32))
+SEAL = Seal(Digest(b"\x05" * 32), Digest(b"\x06" * 32), Digest(b"\x07" * 32), b"\x08" * 32)
+
+SOLVED = replace(SEAL, solution=Digest(bytes(31) + b"\x09"))
 
 
 class Memory:
@@ -75,12 +78,62 @@ def test_a_seal_can_be_opened_after_a_crash(memory: Memory) -> None:
 
 def test_a_seal_is_set_once_and_a_failure_leaves_the_journal_usable(memory: Memory) -> None:
     memory.journal.put_seal(ID, SEAL)
-    other = Seal(SEAL.salt, SEAL.salt, SEAL.salt)
+    other = Seal(SEAL.salt, SEAL.salt, SEAL.salt, b"")
     with pytest.raises(sqlite3.IntegrityError):
         memory.journal.put_seal(ID, other)
     assert memory.journal.seal(ID) == SEAL
     memory.journal.put_seal(ID2, other)
     assert memory.restart().seal(ID2) == other
+
+
+def test_a_journal_of_version_1_learns_about_marks(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    old.execute(
+        "CREATE TABLE seals (request_id BLOB PRIMARY KEY, task_digest BLOB NOT NULL,"
+        " result_digest BLOB NOT NULL, salt BLOB NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    words = (SEAL.task_digest, SEAL.result_digest, SEAL.salt)
+    old.execute("INSERT INTO seals VALUES (?, ?, ?, ?)", (ID, *words))
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+    journal = Journal(path)
+    assert journal.seal(ID) == Seal(*words, b"")
+    journal.put_seal(ID2, SEAL)
+    journal.close()
+    assert version_of(path) == VERSION
+    again = Journal(path)
+    assert again.seal(ID2) == SEAL
+    again.close()
+
+
+def test_a_journal_of_version_2_learns_about_solutions(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    old.execute(
+        "CREATE TABLE seals (request_id BLOB PRIMARY KEY, task_digest BLOB NOT NULL,"
+        " result_digest BLOB NOT NULL, salt BLOB NOT NULL, mark_hash BLOB NOT NULL DEFAULT x'')"
+        " STRICT, WITHOUT ROWID"
+    )
+    words = (SEAL.task_digest, SEAL.result_digest, SEAL.salt, SEAL.mark_hash)
+    old.execute("INSERT INTO seals VALUES (?, ?, ?, ?, ?)", (ID, *words))
+    old.execute("PRAGMA user_version = 2")
+    old.commit()
+    old.close()
+    journal = Journal(path)
+    assert journal.seal(ID) == SEAL
+    journal.put_seal(ID2, SOLVED)
+    journal.close()
+    assert version_of(path) == VERSION
+    again = Journal(path)
+    assert again.seal(ID2) == SOLVED
+    again.close()
+
+
+def test_a_solution_is_kept_over_a_crash(memory: Memory) -> None:
+    memory.journal.put_seal(ID, SOLVED)
+    assert memory.restart().seal(ID) == SOLVED
 
 
 def test_where_a_task_is_kept(memory: Memory) -> None:

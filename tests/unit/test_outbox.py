@@ -16,6 +16,7 @@ from ledger.eip712 import Domain, digest
 from ledger.errors import CorruptData, PeerError
 from ledger.outbox import CANARY, MIGRATION, Outbox
 from ledger.outbox_codec import (
+    DrawnCanary,
     OpenedCanary,
     kudos_id,
     pack_canary,
@@ -106,6 +107,14 @@ def test_what_is_packed_is_unpacked(seed: int) -> None:
         assert unpack_migration(DOMAIN, pack_migration(DOMAIN, migration)) == migration
         if canary is not None:
             assert unpack_canary(DOMAIN, pack_canary(DOMAIN, canary)) == canary
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=32, max_size=32))
+def test_a_drawn_canary_is_unpacked_as_it_was(seed: int, word: bytes) -> None:
+    opened = some_canary(str(seed))
+    secrets = (opened.result_digest, opened.seal_salt)
+    drawn = DrawnCanary(opened.migration, Digest(word), Digest(word[::-1]), *secrets)
+    assert unpack_canary(DOMAIN, pack_canary(DOMAIN, drawn)) == drawn
 
 
 def test_it_is_in_the_file_when_append_returns(outbox: Outbox, path: Path) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from node.service import ADDRESS_FILE, INDEX
 from node.strategy.evidence import View, evidence_at, live_evidence
 from node.strategy.replay import Replayed, Summary, replay
 from node.strategy.thesis import Anybody, Half
+from tests.unit.desk_ledger import make
 
 LEDGER = Settings(nodes=4, finality_depth=3, signatures=False, refused=0.1, epoch_seconds=20)
 BLOCKS, PER_BLOCK = 30, 12
@@ -237,22 +238,42 @@ def test_an_empty_copy_is_stale(tmp_path: Path, chain: SyntheticChain) -> None:
             opened.kudos(Address(bytes(20)), at_block=1)
 
 
+@pytest.mark.parametrize("number", range(4))
 def test_explanations_count_every_claim(
-    reputation: Reputation, copy: Path, nodes: list[Address]
+    reputation: Reputation, copy: Path, nodes: list[Address], number: int
 ) -> None:
-    explained = reputation.explain(nodes[1])
+    node = nodes[number]
+    explained = reputation.explain(node)
     with Reader.open(copy) as reader:
-        row = next(row for row in reader.nodes() if row.address == nodes[1])
+        row = next(row for row in reader.nodes() if row.address == node)
     levels = explained.levels.values()
-    assert sum(level.verified + level.open + level.refused for level in levels) == row.claims
+    assert sum(sum(astuple(level)) for level in levels) == row.claims
     assert sum(level.refused for level in levels) == row.refused == len(explained.refused)
     assert [explained.levels[level].verified for level in (1, 2, 3)] == [row.k1, row.k2, row.k3]
     assert all(claim.reasons for claim in explained.refused)
-    assert sum(level.open for level in levels) == len(explained.open) > 0
+    assert sum(level.open for level in levels) == len(explained.open)
     assert sum(pair.earned.points for pair in explained.pairs) == row.points
     with Reader.open(copy) as reader:
         for pair in explained.pairs:
-            assert pair.paid == reader.pair_totals(nodes[1], pair.other)
+            assert pair.paid == reader.pair_totals(node, pair.other)
+
+
+def test_some_claims_are_open_and_some_were_refused(
+    reputation: Reputation, nodes: list[Address]
+) -> None:
+    """So that the counts above say something."""
+    explained = [reputation.explain(node) for node in nodes]
+    assert any(each.open for each in explained) and any(each.refused for each in explained)
+
+
+def test_void_canaries_are_counted_apart(tmp_path: Path) -> None:
+    make(path := tmp_path / INDEX)
+    with Reader.open(path) as reader:
+        rows = [row for row in reader.nodes() if row.void]
+        assert rows
+        with Reputation.open(path, me=rows[0].address) as opened:
+            for row in rows:
+                assert opened.explain(row.address).levels[3].void == row.void
 
 
 def test_where_the_chain_has_finality_young_kudos_do_not_count(

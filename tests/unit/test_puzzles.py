@@ -24,6 +24,7 @@ from canaries.puzzle import (
     solution_in,
     solver_source,
     standard_output,
+    travelling_solver,
 )
 from canaries.solvers import dlog, preimage
 
@@ -97,6 +98,24 @@ def test_difficulty_grows_with_the_seconds_and_keeps_its_bounds(family: PuzzleFa
     assert chosen[0] == family.lowest
     assert chosen[-1] == family.highest
     assert family.steps(chosen[2]) <= 1e5 < family.steps(chosen[2] + 1)
+
+
+@families
+def test_the_solver_can_be_had_without_its_process(family: PuzzleFamily) -> None:
+    puzzle = family.generate(SEED, EASY[family.name])
+    assert travelling_solver(family)(puzzle.question) == family.solve(puzzle.question)
+
+
+def test_calibration_takes_the_solver_that_it_is_given() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def solve(question: tuple[str, ...]) -> int:
+        asked.append(question)
+        return 0
+
+    ticks = count()
+    calibrate(Preimage(), lambda: next(ticks) / 4, 0.5, solve)
+    assert len(asked) == 2
 
 
 def test_a_standing_clock_ends_the_calibration() -> None:

@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import schema
-from ledger.assets import CLAIM_WITHIN
 from ledger.desk.queries import flow, node, nodes, overview, search, validators, why
 from ledger.desk.queries.common import DAY, BadQuery, Page
-from ledger.desk.queries.explore_query import Kind
+from ledger.desk.queries.explore_query import Kind, Origin
 from ledger.desk.queries.nodes import NodeLine, NodesQuery
 from ledger.reasons import Reason
 from ledger.synthetic_actors import SyntheticDeployment
@@ -55,6 +54,23 @@ def pages(fetch: Callable[[str | None], Page[T]]) -> list[T]:
     raise AssertionError("the pages never end")
 
 
+def count_claims(told: Told, at: int, counts: Counter[tuple[bytes, str]]) -> None:
+    """Claims and what became of them."""
+    claims = {row["kudos_id"]: row for row in told.rows["kudos"]}
+    for row in claims.values():
+        counts[row["host"], "claims"] += row["block"] <= at
+    for row in told.rows["decisions"]:
+        claim = claims[row["kudos_id"]]
+        if row["block"] > at:
+            continue
+        level, host = claim["level"], claim["host"]
+        ended = {schema.VERIFIED: f"k{level}", schema.REFUSED: "refused", schema.VOID: "void"}
+        counts[host, ended[row["state"]]] += 1
+        if level == 3 and row["state"] != schema.VOID:
+            verified = row["state"] == schema.VERIFIED
+            counts[host, f"canaries_{'passed' if verified else 'failed'}"] += 1
+
+
 def lines_at(told: Told, at: int) -> dict[bytes, NodeLine]:
     """Every node's totals as of a block, counted from the rows."""
     counts: Counter[tuple[bytes, str]] = Counter()
@@ -64,17 +80,11 @@ def lines_at(told: Told, at: int) -> dict[bytes, NodeLine]:
             counts[row["home"], "requests"] += 1
             counts[row["home"], "accepted" if accepted else "rejected"] += 1
             counts[row["host"], "hosted" if accepted else "rejections"] += 1
-    claims = {row["kudos_id"]: row for row in told.rows["kudos"]}
-    for row in claims.values():
-        counts[row["host"], "claims"] += row["block"] <= at
-    for row in told.rows["decisions"]:
-        claim = claims[row["kudos_id"]]
-        if row["block"] > at:
-            continue
-        verified = row["state"] == schema.VERIFIED
-        counts[claim["host"], f"k{claim['level']}" if verified else "refused"] += 1
-        if claim["level"] == 3:
-            counts[claim["host"], f"canaries_{'passed' if verified else 'failed'}"] += 1
+    count_claims(told, at, counts)
+    for row in told.rows["carried"]:
+        for level in (1, 2, 3) if row["block"] <= at else ():
+            counts[row["host"], f"k{level}"] += row[f"k{level}"]
+            counts[row["host"], "carried"] += row[f"k{level}"]
     for row in told.rows["openings"]:
         counts[row["home"], "canaries_opened"] += row["block"] <= at
     found = {}
@@ -83,9 +93,7 @@ def lines_at(told: Told, at: int) -> dict[bytes, NodeLine]:
         values["points"] = sum(w * values.get(f"k{n}", 0) for n, w in ((1, 1), (2, 10), (3, 100)))
         blank = dict.fromkeys(NodeLine.__dataclass_fields__, 0) | values
         found[address] = NodeLine(**(blank | {"address": address}))  # type: ignore[arg-type]
-    return {
-        who: line for who, line in found.items() if line.requests or line.hosted or line.rejections
-    }
+    return {who: line for who, line in found.items() if line.asked or line.claims or line.points}
 
 
 BLOCKS = st.integers(1, 37)
@@ -150,7 +158,8 @@ def test_the_counts_of_the_overview(told: Told, at: int | None) -> None:
         sum(line.accepted for line in lines),
         sum(line.rejected for line in lines),
     )
-    for name in ("canaries_opened", "claims", "k1", "k2", "k3", "refused", "points", "waiting"):
+    names = ("k1", "k2", "k3", "refused", "void", "carried", "points", "waiting")
+    for name in ("canaries_opened", "claims", *names):
         assert getattr(found, name) == sum(getattr(line, name) for line in lines)
 
 
@@ -211,7 +220,7 @@ def test_validators(told: Told, deployment: SyntheticDeployment) -> None:
         deployment.validators[4],
     ]
     assert found[0].votes == 0 and found[0].latency_blocks.median is None
-    assert found[0].silent + found[0].missed == len(claims)
+    assert found[0].missed == 0, "who never was in office missed nothing"
     assert not found[-1].active
     for line in found[1:]:
         votes = [row for row in told.rows["votes"] if row["validator"] == line.address]
@@ -228,7 +237,8 @@ def test_validators(told: Told, deployment: SyntheticDeployment) -> None:
         assert line.latency_blocks.p95 == took[-(-len(took) * 95 // 100) - 1]
         unvoted = [c for c in claims if line.address not in told.voters[c]]
         assert line.silent == sum(claim not in told.state for claim in unvoted)
-        assert line.missed == sum(claim in told.state for claim in unvoted) > 0
+        missed = [c for c in unvoted if c in told.state and claims[c]["origin"] != "open"]
+        assert line.missed == len(missed) > 0
 
 
 @pytest.mark.parametrize("verdict", [None, schema.APPROVE, schema.REFUSE, schema.ABSTAIN])
@@ -286,7 +296,7 @@ def test_flow_and_counterparties(told: Told) -> None:
     for who in {home for home, _ in requests}:
         earned = pages(lambda c, w=who: node.earned_from(told.reader, Address(w), 2, c))  # type: ignore[misc]
         gave = pages(lambda c, w=who: node.gave_to(told.reader, Address(w), 2, c))  # type: ignore[misc]
-        assert {edge.home for edge in earned} == {a for a, b in requests if b == who}
+        assert {edge.home for edge in earned} == {a for a, b in requests | points if b == who}
         assert {edge.host for edge in gave} == {b for a, b in requests if a == who}
         assert [e.points for e in earned] == sorted((e.points for e in earned), reverse=True)
 
@@ -294,7 +304,7 @@ def test_flow_and_counterparties(told: Told) -> None:
 def reasons(told: Told, host: bytes) -> list[tuple[why.Outcome, bytes | None]]:
     """(outcome, request or Kudos) of all that a host could have Kudos for, in no order."""
     found: list[tuple[why.Outcome, bytes | None]] = []
-    head = max(told.time.values())
+    again = {row["repeats"] for row in told.rows["kudos"]}
     claimed = {(row["request_id"], row["level"] == 3) for row in told.rows["kudos"]}
     abstained = {r["kudos_id"] for r in told.rows["votes"] if r["verdict"] == schema.ABSTAIN}
     for row in told.rows["kudos"]:
@@ -302,17 +312,15 @@ def reasons(told: Told, host: bytes) -> list[tuple[why.Outcome, bytes | None]]:
             key = row["kudos_id"]
             open_ = why.Outcome.UNREACHABLE if key in abstained else why.Outcome.WAITING
             state = told.state.get(key)
-            named = {schema.VERIFIED: why.Outcome.VERIFIED, schema.REFUSED: why.Outcome.REFUSED}
+            refused = why.Outcome.TIMED_OUT if key in again else why.Outcome.REFUSED
+            named = {schema.VERIFIED: why.Outcome.VERIFIED, schema.REFUSED: refused}
+            named[schema.VOID] = why.Outcome.VOID
             found.append((named.get(state, open_) if state else open_, key))
-    for row in told.rows["openings"]:
-        migration = told.migrations[row["request_id"]]
-        if migration["host"] == host and (row["request_id"], True) not in claimed:
-            late = told.time[migration["block"]] + CLAIM_WITHIN < head
-            found.append((why.Outcome.LATE if late else why.Outcome.NEVER_ASKED, row["request_id"]))
     for row in told.rows["migrations"]:
-        rejected = row["rejection"] is not None and row["host"] == host
-        if rejected and (row["request_id"], False) not in claimed:
-            found.append((why.Outcome.NEVER_ASKED, row["request_id"]))
+        if row["host"] == host and (row["request_id"], False) not in claimed:
+            accepted = row["rejection"] is None
+            late = accepted and told.time[row["block"]] > row["result_deadline"]
+            found.append((why.Outcome.LATE if late else why.Outcome.NEVER_ASKED, row["request_id"]))
     for row in told.rows["skipped"]:
         if row["host"] == host:
             late = row["reason"] in (Reason.EXPIRED, Reason.BAD_DEADLINE)
@@ -353,13 +361,22 @@ def test_why_a_node_has_what_it_has(
 
 
 def test_the_canary_record(told: Told) -> None:
+    seen: Counter[str] = Counter()
     for who, line in lines_at(told, 10**9).items():
         found = node.canary_record(told.reader, Address(who))
-        met = [o for o in told.rows["openings"] if told.migrations[o["request_id"]]["host"] == who]
+        assert found.opened_as_home == line.canaries_opened
         claimed = [k for k in told.rows["kudos"] if k["level"] == 3 and k["host"] == who]
-        assert (found.opened_as_home, found.met_as_host) == (line.canaries_opened, len(met))
-        assert found.claimed == len(claimed) and found.unclaimed == len(met) - len(claimed)
+        assert found.claimed == len(claimed)
         assert (found.passed, found.failed) == (line.canaries_passed, line.canaries_failed)
+        assert found.waiting == sum(k["kudos_id"] not in told.state for k in claimed)
+        for each in found.origins:
+            states = Counter(
+                told.state.get(k["kudos_id"]) for k in claimed if k["origin"] == each.origin
+            )
+            ended = (states[schema.VERIFIED], states[schema.REFUSED], states[schema.VOID])
+            assert (each.claimed, (each.passed, each.failed, each.void)) == (states.total(), ended)
+            seen[each.origin] += each.claimed
+    assert min(seen.values()) > 0 and seen.keys() == set(Origin)
 
 
 def test_every_asset_is_found_by_its_id(told: Told) -> None:

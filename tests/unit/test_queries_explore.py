@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ledger.desk.queries import explore, facet_scan, facets
 from ledger.desk.queries.common import DAY, BadQuery, Count, Page
 from ledger.desk.queries.explore import AssetRow
-from ledger.desk.queries.explore_query import Kind, Query, Role, State
+from ledger.desk.queries.explore_query import Kind, Origin, Query, Role, State
 from ledger.indexer import Indexer
 from ledger.ports import SystemClock
 from ledger.reader import Reader
@@ -58,6 +58,7 @@ def queries(draw: st.DrawFn) -> Query:
         kind=draw(st.none() | st.sampled_from(Kind)),
         level=draw(st.none() | st.none() | st.integers(1, 3)),
         state=draw(st.none() | st.none() | st.sampled_from(State)),
+        origin=draw(st.none() | st.none() | st.sampled_from(Origin)),
         node=draw(st.none() | st.integers(0, 6).map(lambda n: Address(bytes([n])))),
         role=draw(st.sampled_from(Role)),
         validator=draw(
@@ -90,6 +91,7 @@ def test_the_pages_together_are_what_the_rows_say(told: Told, query: Query, scan
     for row, asset in zip(rows, expected, strict=True):
         assert (row.request_id, row.home, row.host) == (asset.request_id, asset.home, asset.host)
         assert (row.level, row.state, row.process_name) == (asset.level, asset.state, asset.name)
+        assert row.origin == asset.origin
         assert (row.block, row.log_index, row.timestamp) == (*asset.key[:2], asset.timestamp)
 
 
@@ -112,6 +114,8 @@ def usual(told: Told) -> list[Query]:
         Query(),
         Query(level=2),
         Query(state=State.REFUSED),
+        Query(state=State.VOID),
+        Query(origin=Origin.DRAWN),
         Query(node=node),
         Query(node=node, role=Role.HOME),
         Query(name="cc -O2 unit1.c"),

@@ -109,9 +109,9 @@ def test_a_log_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 )
 def test_logs_out_of_order_are_refused(places: list[tuple[int, int]]) -> None:
     with pytest.raises(ChainError, match="order"):
-        read.checked_logs([raw(*place) for place in places], CONTRACT, lambda _: True)
+        read.checked_logs([raw(*place) for place in places], [CONTRACT], lambda _: True)
     ordered = [raw(*place) for place in sorted(set(places))]
-    assert read.checked_logs(ordered, CONTRACT, lambda _: True) == ordered
+    assert read.checked_logs(ordered, [CONTRACT], lambda _: True) == ordered
 
 
 def test_a_receipt_with_a_third_status_is_refused() -> None:

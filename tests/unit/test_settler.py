@@ -14,6 +14,7 @@ from eth_hash.auto import keccak
 
 from ledger.abi import ContractReverted
 from ledger.assets import Migration
+from ledger.creation import PARTS, Constants
 from ledger.deployment import Deployment
 from ledger.eip712 import digest
 from ledger.errors import ChainError, SetupError
@@ -30,7 +31,8 @@ from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash, UnixSe
 NOW = 1_700_000_000
 CONTRACT = Address(b"\x33" * 20)
 DEPLOYMENT = Deployment(
-    *(31_337, CONTRACT, BlockNumber(1), Digest(bytes(32)), (), 1, 86_400, 100), finality_depth=3
+    *(31_337, CONTRACT, BlockNumber(1), (Digest(bytes(32)),) * len(PARTS), (), 1, Constants()),
+    finality_depth=3,
 )
 _HEAD, _FINAL, _TIME = BlockNumber(10), BlockNumber(7), UnixSeconds(NOW)
 ACTORS = Actors(Settings(seed="settler"), DEPLOYMENT.domain)

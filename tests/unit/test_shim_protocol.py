@@ -15,9 +15,11 @@ from node.shim_protocol import (
     Input,
     Local,
     Message,
+    Module,
     Need,
     Note,
     ProtocolError,
+    Puzzle,
     Result,
     ResultFile,
     Task,
@@ -52,6 +54,18 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Result, numbers, data, data, tuples(st.builds(ResultFile, texts, numbers, data))),
     st.builds(Local, texts),
     st.builds(Note, texts, texts, texts),
+    st.builds(Puzzle, texts, numbers, numbers),
+    st.builds(
+        Module,
+        data,
+        data,
+        numbers,
+        numbers,
+        numbers,
+        numbers,
+        process_name=texts,
+        plant_within=numbers,
+    ),
 )
 
 
@@ -83,6 +97,17 @@ def test_noise_is_refused_or_waited_for(noise: bytes) -> None:
         assert error.hint
 
 
+MODULE = {
+    **{"fuel": 1, "cpu_seconds": 1, "memory_mib": 1, "output_kib": 1},
+    **{"process_name": "a.wasm", "plant_within": 0},
+}
+
+
+def test_a_module_may_be_empty() -> None:
+    (message,) = Decoder().feed(frame({"kind": "module", "blobs": [0, 0], **MODULE}))
+    assert message == Module(b"", b"", 1, 1, 1, 1, "a.wasm")
+
+
 def frame(header: object, blobs: bytes = b"") -> bytes:
     text = json.dumps(header).encode()
     return len(text).to_bytes(4, "big") + text + blobs
@@ -112,6 +137,14 @@ def frame(header: object, blobs: bytes = b"") -> bytes:
         frame({"kind": "result", "blobs": [0, 0], "exit_status": "0", "outputs": []}),
         frame({"kind": "task", "blobs": [], "argv": "cc"}),
         frame({"kind": "note", "blobs": [], "what": "local", "reason": None, "process_name": ""}),
+        frame({"kind": "module", "blobs": [0], **MODULE}),
+        frame({"kind": "module", "blobs": [0, 0, 0], **MODULE}),
+        frame({"kind": "module", "blobs": [0, 0], **MODULE, "plant_within": True}),
+        frame({"kind": "module", "blobs": [0, 0], **MODULE, "fuel": "5"}),
+        frame({"kind": "module", "blobs": [0, 0], **MODULE, "process_name": None}),
+        frame({"kind": "puzzle", "blobs": [], "family": 5, "difficulty": 5, "within": 5}),
+        frame({"kind": "puzzle", "blobs": [], "family": "dlog", "difficulty": 5.0, "within": 5}),
+        frame({"kind": "puzzle", "blobs": [0], "family": "dlog", "difficulty": 5, "within": 5}),
     ],
 )
 def test_malformed_frames_are_refused(bad: bytes) -> None:

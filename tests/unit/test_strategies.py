@@ -34,6 +34,7 @@ from node.strategy.rules import (
     Capacity,
     Decay,
     Deny,
+    Drawn,
     Minimum,
     Names,
     Newcomers,
@@ -44,7 +45,7 @@ from tests.unit.node_world import TASK, TRUSTED, World, make_ask
 
 HOME, HOST = Address(b"\x01" * 20), Address(b"\x02" * 20)
 KNOWN = Evidence(10, 10, 7, 1.0)
-NEEDY = (Half(), Balance(), Minimum(), Decay(), Newcomers())
+NEEDY = (Half(), Balance(), Minimum(), Drawn(), Decay(), Newcomers())
 counts = st.integers(0, 1 << 40)
 small = st.integers(0, 500)
 
@@ -182,6 +183,20 @@ def test_minimum(rule: Minimum, reason: Reason) -> None:
     assert ask(rule, swapped, judged=Side.HOST) is reason
 
 
+@pytest.mark.parametrize(("wanted", "reason"), [(2, Reason.ACCEPTED), (3, Reason.REPUTATION)])
+@pytest.mark.parametrize("side", Side)
+def test_drawn_canaries_count_apart(wanted: int, reason: Reason, side: Side) -> None:
+    """Whatever was planted besides."""
+    known = Standing(k3=90, drawn=2)
+    home = side is Side.HOME
+    evidence = replace(KNOWN, home=known) if home else replace(KNOWN, host=known)
+    assert ask(Drawn(wanted), evidence, judged=side) is reason
+
+
+def test_without_a_count_nothing_is_said_of_drawn_canaries() -> None:
+    assert ask(Drawn(), replace(KNOWN, home=Standing(k3=5))) is Reason.STALE_LEDGER
+
+
 def epochs(*pairs: tuple[int, int]) -> Standing:
     return Standing(epochs=pairs)
 
@@ -310,7 +325,7 @@ def test_a_group_that_cannot_tell_says_so() -> None:
 
 
 def test_needs_add_up() -> None:
-    rules = AllOf("x/1", (Balance(), AnyOf((Decay(), Newcomers()))))
+    rules = AllOf("x/1", (Balance(), Drawn(), AnyOf((Decay(), Newcomers()))))
     assert rules.needs == frozenset(Need)
     assert AllOf("x/1", (Half(),)).needs == frozenset() == needs_of(Thesis())
 

@@ -24,10 +24,10 @@ from ledger.assets import (
 from ledger.eip712 import Domain, digest
 from ledger.keys import Key
 from ledger.reasons import Reason
-from ledger.rows import UnvotedCanary
+from ledger.rows import Opening, UnvotedCanary
 from ledger.types import Digest, Signature
 from node.verification import CLOCK_SKEW, ballot, judge, judge_canary
-from tests.unit.canary_claims import ZERO, make_claim
+from tests.unit.canary_claims import ZERO, as_drawn, make_claim
 from tests.unit.node_world import (
     DOMAIN,
     NOW,
@@ -149,6 +149,8 @@ def test_a_ballot_is_the_verdicts_on_all_claims(picks: list[int], claims: int) -
 
 CLAIM = make_claim(HOME, HOST)
 MIGRATION = CLAIM.settled.migration
+assert CLAIM.opening is not None
+OPENING: Opening = CLAIM.opening
 assert isinstance(MIGRATION, ConfirmedMigration)
 
 
@@ -162,12 +164,35 @@ def with_row(**changes: Any) -> UnvotedCanary:
 
 def opened_as(signer: Key = HOME.key, domain: Domain = DOMAIN, **changes: Any) -> UnvotedCanary:
     """Another opening than the home's, properly signed by whoever it is."""
-    asset = replace(CLAIM.opening.asset, **changes)
-    opening = replace(CLAIM.opening, asset=asset, signature=signer.sign(domain, asset))
+    asset = replace(OPENING.asset, **changes)
+    opening = replace(OPENING, asset=asset, signature=signer.sign(domain, asset))
     return replace(CLAIM, opening=opening)
 
 
+def unsigned(**changes: Any) -> UnvotedCanary:
+    """An opening that the home has not signed: the commitment alone speaks for it."""
+    opening = replace(OPENING, asset=replace(OPENING.asset, signed_at=0, **changes), signature=None)
+    return replace(CLAIM, opening=opening)
+
+
+DRAWN = as_drawn(CLAIM)
+
+
+def drawn_as(**changes: Any) -> UnvotedCanary:
+    assert DRAWN.draw is not None
+    return replace(DRAWN, draw=replace(DRAWN.draw, **changes))
+
+
+def test_a_migration_that_came_the_strict_way_has_no_signature_to_check() -> None:
+    """The contract took each asset from its owner."""
+    for migration in (confirmed(), rejected()):
+        bare = replace(migration, home_signature=Signature(b""))
+        assert judge(DOMAIN, bare, NOW + 1000) is Reason.APPROVE
+
+
 def test_a_claim_that_holds_on_paper_is_approved() -> None:
+    for claim in (unsigned(), DRAWN):
+        assert judge_canary(DOMAIN, claim) is Reason.APPROVE
     assert judge_canary(DOMAIN, CLAIM) is Reason.APPROVE
     assert judge_canary(DOMAIN, make_claim(HOME, HOST, 7, answer=ZERO)) is Reason.APPROVE
 
@@ -187,7 +212,7 @@ DISHONEST: dict[str, tuple[UnvotedCanary, Reason]] = {
     "changed after it was signed": (
         replace(
             CLAIM,
-            opening=replace(CLAIM.opening, asset=replace(CLAIM.opening.asset, signed_at=NOW + 1)),
+            opening=replace(OPENING, asset=replace(OPENING.asset, signed_at=NOW + 1)),
         ),
         Reason.REFUSE_SIGNATURE,
     ),
@@ -208,6 +233,11 @@ DISHONEST: dict[str, tuple[UnvotedCanary, Reason]] = {
         ),
         Reason.REFUSE_OPENING,
     ),
+    "unsigned, another task": (unsigned(task_digest=ZERO), Reason.REFUSE_OPENING),
+    "unsigned, no salt": (unsigned(salt=ZERO), Reason.REFUSE_OPENING),
+    "drawn, another task": (drawn_as(task_digest=ZERO), Reason.REFUSE_OPENING),
+    "drawn, another mark": (drawn_as(mark_hash=ZERO), Reason.REFUSE_OPENING),
+    "drawn, another result": (drawn_as(result_id=ZERO), Reason.REFUSE_OPENING),
     "no answer": (with_row(result_digest=None), Reason.REFUSE_RESULT),
     "no salt of the seal": (with_row(seal_salt=None), Reason.REFUSE_RESULT),
     "another answer than sealed": (with_row(result_digest=ZERO), Reason.REFUSE_RESULT),
