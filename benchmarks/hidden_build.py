@@ -25,7 +25,8 @@ from benchmarks.hidden_record import Recorder, Seen, Spy
 from benchmarks.hidden_tells import Tell, telling
 from canaries.schedule import Independent
 from canaries.vault import Vault
-from ledger.deployment import Deployment, deploy
+from ledger.deploying import deploy
+from ledger.deployment import Deployment
 from ledger.embedded import EmbeddedChain
 from ledger.errors import PeerError, SetupError
 from ledger.indexer import Indexer
