@@ -91,8 +91,8 @@ interface IKudosClaims is IClaimVotes, ISecondClaims, IOpenPuzzles {
     /// @notice How many families are registered.
     function families() external view returns (uint8);
 
-    /// @notice A request of a period is a canary if the first 240 bits of keccak256(abi.encode(beacon, request id)),
-    /// as a fraction, lie below this many of 65,536.
+    /// @notice A request of a period is a canary if keccak256(abi.encode(beacon, request id)), as a fraction of 2^256,
+    /// lies below this many of 65,536.
     function drawRate() external view returns (uint16);
 
     /// @notice Where the code for votes and second claims is. Calling it there does nothing.
