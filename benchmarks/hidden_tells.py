@@ -14,6 +14,7 @@ from ledger.eip712 import digest
 from node import wire
 from node.connection import Connection
 from node.home import HomeSide, Remote, _Draft
+from node.marking import KnownCanary
 from node.task import TaskDescriptor, task_digest
 
 Tell = Literal["late", "longer", "rhythm"]
@@ -36,8 +37,14 @@ class LateHome(HomeSide):
 class LongNameHome(HomeSide):
     """Gives its canaries a process name that is one character longer."""
 
-    def _draft(self, connection: Connection, task: TaskDescriptor, name: str) -> _Draft:
-        draft = super()._draft(connection, task, name)
+    def _draft(
+        self,
+        connection: Connection,
+        task: TaskDescriptor,
+        name: str,
+        known: KnownCanary | None,
+    ) -> _Draft:
+        draft = super()._draft(connection, task, name, known)
         if not draft.mark.is_canary:
             return draft
         self.vault.forget(draft.request_id)

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {MerkleTree} from "../libraries/MerkleTree.sol";
+import {createByName} from "./Creation.sol";
 import {GoldenVectors} from "./GoldenVectors.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {PlainAssets} from "./PlainAssets.sol";
@@ -100,7 +101,7 @@ contract GoldenTest is GoldenVectors {
         bytes32[3] memory noSatellites;
         bytes memory arguments =
             abi.encode(seats, 1, uint64(1 days), type(uint64).max, uint64(0), noSatellites, address(0));
-        address built = vm.deployCode("KudosLedgerHarness.sol:KudosLedgerHarness", arguments);
+        address built = createByName(vm, "KudosLedgerHarness.sol:KudosLedgerHarness", arguments);
         vm.chainId(chainId);
         vm.etch(place, built.code);
         ledger = KudosLedgerHarness(place);

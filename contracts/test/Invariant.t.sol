@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC1155} from "../interfaces/IERC1155.sol";
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
+import {createByName} from "./Creation.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {Vm} from "./Vm.sol";
@@ -334,7 +335,7 @@ contract InvariantTest is LedgerTest {
     function setUp() public override {
         super.setUp();
         _deploy(6, 4);
-        _driver = LedgerDriver(vm.deployCode("Invariant.t.sol:LedgerDriver", ""));
+        _driver = LedgerDriver(createByName(vm, "Invariant.t.sol:LedgerDriver", ""));
         _driver.setLedger(ledger, seats, 4);
     }
 

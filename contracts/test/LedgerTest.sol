@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {Assets} from "../libraries/Assets.sol";
+import {createByName} from "./Creation.sol";
 import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
 import {PlainAssets} from "./PlainAssets.sol";
 import {TestBase, Vm} from "./Vm.sol";
@@ -51,9 +52,8 @@ abstract contract LedgerTest is TestBase {
 
     /// @dev With `seats` as they are.
     function _deployLedger(uint256 m, uint64 k2Allowance, bytes32[3] memory hashes, address before) internal {
-        // By name and not by `new`, which would compile the whole ledger into every test contract once more.
         bytes memory arguments = abi.encode(seats, m, EPOCH, K1_ALLOWANCE, k2Allowance, hashes, before);
-        ledger = KudosLedgerHarness(vm.deployCode("KudosLedgerHarness.sol:KudosLedgerHarness", arguments));
+        ledger = KudosLedgerHarness(createByName(vm, "KudosLedgerHarness.sol:KudosLedgerHarness", arguments));
         ledger.setTime(NOW);
     }
 

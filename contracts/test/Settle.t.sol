@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {Reasons} from "../libraries/Reasons.sol";
+import {createByName} from "./Creation.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 
 contract SettleTest is LedgerTest {
@@ -90,7 +91,7 @@ contract SettleTest is LedgerTest {
     function testBlockTimeDecides() public {
         bytes32[3] memory none;
         bytes memory arguments = abi.encode(seats, 2, EPOCH, K1_ALLOWANCE, uint64(0), none, address(0));
-        address plain = vm.deployCode("KudosLedger.sol:KudosLedger", arguments);
+        address plain = createByName(vm, "KudosLedger.sol:KudosLedger", arguments);
         vm.warp(NOW + 700);
         // Without the harness' clock; the changed chain id makes the code work out its new address' domain.
         vm.etch(address(ledger), plain.code);

@@ -12,6 +12,7 @@ import {IValidatorQueue} from "../interfaces/IValidatorQueue.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {ClaimAssets} from "../libraries/ClaimAssets.sol";
 import {ClaimsTest} from "./ClaimsTest.sol";
+import {createByName} from "./Creation.sol";
 import {LedgerDouble} from "./LedgerDouble.sol";
 import {PlainAssets} from "./PlainAssets.sol";
 import {Vm} from "./Vm.sol";
@@ -48,7 +49,7 @@ abstract contract SystemTest is ClaimsTest {
         bytes[3] memory codes = _satelliteCodes();
         bytes32[3] memory hashes = [keccak256(codes[0]), keccak256(codes[1]), keccak256(codes[2])];
         bytes memory arguments = abi.encode(seats, m, EPOCH, K1_ALLOWANCE, k2Cap, hashes, before);
-        core = KudosLedger(vm.deployCode("KudosLedger.sol:KudosLedger", arguments));
+        core = KudosLedger(createByName(vm, "KudosLedger.sol:KudosLedger", arguments));
         ledger = LedgerDouble(address(core));
         for (uint256 i = 0; i < 3; ++i) {
             core.build(codes[i]);

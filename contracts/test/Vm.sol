@@ -20,7 +20,6 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function setBlockhash(uint256 blockNumber, bytes32 blockHash) external;
     function getCode(string calldata artifact) external view returns (bytes memory);
-    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function etch(address target, bytes calldata code) external;
     function assume(bool condition) external pure;
     function expectRevert() external;

@@ -68,6 +68,10 @@ function follow(status, stream) {
   for (const name of ["htmx:sse:error", "htmx:sse:close", "htmx:response:error", "htmx:error"]) {
     stream.addEventListener(name, lost);
   }
+  stream.addEventListener("htmx:sse:before:connection", (event) => {
+    // Not the first time: the stream has ended, and the next attempt may be seconds away.
+    if (event.detail.connection.attempt > 0) lost();
+  });
   stream.addEventListener("htmx:sse:after:connection", () => {
     heardAt = performance.now();
     trouble = "";
