@@ -9,10 +9,12 @@ import {IKudosClaims} from "./interfaces/IKudosClaims.sol";
 import {ISecondClaims} from "./interfaces/ISecondClaims.sol";
 import {OpenPuzzles} from "./OpenPuzzles.sol";
 import {Satellite} from "./Satellite.sol";
+import {ValidatorTests} from "./ValidatorTests.sol";
 
 /// @title Kudos that are claimed one by one
-/// @notice `CanaryClaims` takes K3, `OpenPuzzles` gives newcomers a start; what validators decide is in `ClaimDecisions`.
-contract KudosClaims is CanaryClaims, OpenPuzzles {
+/// @notice `CanaryClaims` takes K3, `OpenPuzzles` gives newcomers a start, `ValidatorTests` says which claims tested the
+/// validators; what they decide is in `ClaimDecisions`.
+contract KudosClaims is CanaryClaims, OpenPuzzles, ValidatorTests {
     address private immutable DECISIONS;
 
     /// @notice The first three families come with it.

@@ -138,13 +138,16 @@ abstract contract Voting is KudosToken {
     function _checkReasons(BatchVote calldata cast) private pure {
         bytes calldata reasons = cast.reasons;
         if (reasons.length % 2 != 0 || reasons.length > 256) revert ContradictoryVote();
-        for (uint256 i = 0; i < reasons.length; i += 2) {
-            uint256 bit = 1 << uint8(reasons[i]);
-            uint256 code = uint8(reasons[i + 1]);
-            bool agrees = cast.refuse & bit != 0
-                ? Reasons.isRefusal(code)
-                : Reasons.isAbstention(code) && cast.approve & bit == 0;
-            if (!agrees) revert ContradictoryVote();
+        // The list's end bounds the index far below an overflow.
+        unchecked {
+            for (uint256 i = 0; i < reasons.length; i += 2) {
+                uint256 bit = 1 << uint8(reasons[i]);
+                uint256 code = uint8(reasons[i + 1]);
+                bool agrees = cast.refuse & bit != 0
+                    ? Reasons.isRefusal(code)
+                    : Reasons.isAbstention(code) && cast.approve & bit == 0;
+                if (!agrees) revert ContradictoryVote();
+            }
         }
     }
 
@@ -185,7 +188,9 @@ abstract contract Voting is KudosToken {
         (uint256 mask, uint256 n) = _eligible(entry, head.settledAt);
         mask &= head.voters | head.excluded;
         uint256 width = 0;
-        while (mask >> width != 0) ++width;
+        unchecked {
+            while (mask >> width != 0) ++width;
+        }
         uint256[] memory approvals = new uint256[](width);
         uint256[] memory refusals = new uint256[](width);
         uint256[] memory parties = new uint256[](width);
@@ -198,8 +203,11 @@ abstract contract Voting is KudosToken {
             parties[i] = target.excluded[i];
             refusals[i] |= parties[i];
         }
-        uint256 end = _refusalsToEnd(entry, n);
-        refused = Tally.atLeast(end, refusals) & ~Tally.atLeast(end, parties);
+        // Nearly always nobody refuses anything, and counting would find nothing.
+        if ((head.voters ^ head.approvers) | head.excluded != 0) {
+            uint256 end = _refusalsToEnd(entry, n);
+            refused = Tally.atLeast(end, refusals) & ~Tally.atLeast(end, parties);
+        }
         return (Tally.atLeast(entry.quorum(), approvals), refused);
     }
 

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IClaimVotes} from "./IClaimVotes.sol";
 import {IOpenPuzzles} from "./IOpenPuzzles.sol";
 import {ISecondClaims} from "./ISecondClaims.sol";
+import {IValidatorTests} from "./IValidatorTests.sol";
 
 /// @title Kudos that are claimed one by one
 /// @notice K3 for canaries, and K1 and K2 that are claimed again or receipted. A satellite of the ledger, which created
@@ -52,7 +53,7 @@ import {ISecondClaims} from "./ISecondClaims.sol";
 /// (21,000), 496 bytes (8,000), the mark and the host's total (10,000), the way to the ledger and the batch's head
 /// (4,700), the curve multiplication (3,000), two events (5,600). The rest is hashing, reading, and the calls' forms. Eight
 /// of one home together take 24,600 each.
-interface IKudosClaims is IClaimVotes, ISecondClaims, IOpenPuzzles {
+interface IKudosClaims is IClaimVotes, ISecondClaims, IOpenPuzzles, IValidatorTests {
     /// @notice K3 claims that hold, in order. Together with the records in the log this holds every one in full.
     /// @param claims for each: form:1 (without SAME_HOME) | home:20 | seq:4 | opening | words, as in the packed form.
     /// Those of the form PUZZLE are verified; the others are open to votes.
