@@ -95,10 +95,11 @@ class Stream:
         sql = f"SELECT {self._head} {self._ordered(LAST, self.test)}"
         return conn.execute(sql, self._values(LAST))
 
-    def sample(self, conn: sqlite3.Connection, columns: str, scan: int) -> sqlite3.Cursor:
-        """These columns of up to ``scan`` rows, after whether the row passes the test."""
-        sql = f"SELECT {self.test}, {columns} {self._from} WHERE {self.drive} LIMIT :scan"
-        return conn.execute(sql, self.values | {"scan": scan})
+    def sample(self, columns: str, scan: int) -> tuple[str, dict[str, Any]]:
+        """SQL, and its values, for these columns of up to ``scan`` rows and whether each passes the
+        test, ``tested``."""
+        sql = f"SELECT {self.test} AS tested, {columns} {self._from} WHERE {self.drive} LIMIT :scan"
+        return sql, self.values | {"scan": scan}
 
     @property
     def _from(self) -> str:
