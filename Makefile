@@ -88,17 +88,17 @@ contracts: toolchain ## rebuild ledger/artifacts from contracts/
 	@$(PY) -m ledger.compile
 
 gas: toolchain ## measure what a migration costs, from receipts, and EAS beside it; keeps it as the snapshot
-	@$(PY) benchmarks/gas.py --write benchmarks/gas.json $(ARGS)
+	@$(PY) -m benchmarks.gas --write benchmarks/gas.json $(ARGS)
 
 # Without EAS, whose cost only its authors change and whose package needs the network.
 gas-check: toolchain ## compare what a migration costs with the snapshot
-	@$(PY) benchmarks/gas.py --without-eas --check benchmarks/gas.json
+	@$(PY) -m benchmarks.gas --without-eas --check benchmarks/gas.json
 
 bench-plugin: toolchain ## measure how fast the plug-in answers while the indexer writes
-	@$(PY) benchmarks/plugin.py $(ARGS)
+	@$(PY) -m benchmarks.plugin $(ARGS)
 
 bench-service: toolchain ## measure the auditor's desk over a large ledger, and Datasette beside it
-	@$(PY) benchmarks/service.py $(ARGS)
+	@$(PY) -m benchmarks.service $(ARGS)
 
 bench-hidden: toolchain ## let a classifier try to tell planted canaries from ordinary tasks
 	@$(PY) -m benchmarks.hidden $(ARGS)

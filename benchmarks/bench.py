@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 from coincurve import PrivateKey
 
@@ -20,6 +21,8 @@ from ledger.keys import Key
 from ledger.ports import SystemClock
 from ledger.sender import Sender
 from ledger.types import Address, Digest
+
+T = TypeVar("T")
 
 REPLAY = b"replay".ljust(32, b"\0")
 _ETHER = 10**18
@@ -86,7 +89,7 @@ class Bench:
         chain_id = self.chain.rpc.chain_id()
         return Sender(self.chain.rpc, key, chain_id, self.clock, poll_seconds=0.01)
 
-    def ask(self, view: calls.View[object], contract: Address | None = None) -> object:
+    def ask(self, view: calls.View[T], contract: Address | None = None) -> T:
         return view.decode(self.chain.rpc.call(contract or self.deployment.contract, view.data))
 
     def wait(self, seconds: int) -> None:

@@ -1,6 +1,6 @@
 """What a migration costs in gas, from the receipts of a real EVM.
 
-    python benchmarks/gas.py [--seed N] [--without-eas] [--write FILE | --check FILE]
+    python -m benchmarks.gas [--seed N] [--without-eas] [--write FILE | --check FILE]
 
 Starts an anvil of its own (hardfork prague, so that the calldata floor of EIP-7623 counts), deploys
 the ledger 2-of-3 and settles migrations of random, non-zero data whose signatures the contract
@@ -24,12 +24,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import eas
-from bench import Bench
-from gas_anchored import measure_anchored
-from gas_claims import measure_claims
-from gas_settling import measure_batches, measure_strict, measure_votes
-
+from benchmarks import eas
+from benchmarks.bench import Bench
+from benchmarks.gas_anchored import measure_anchored
+from benchmarks.gas_claims import measure_claims
+from benchmarks.gas_settling import measure_batches, measure_strict, measure_votes
 from ledger.creation import part_addresses
 from ledger.embedded import EmbeddedChain
 from ledger.errors import KudosError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bench import Bench
-
+from benchmarks.bench import Bench
 from ledger.abi import encode, encode_creation
 from ledger.anchoring import pack_totals
 from ledger.assets import Anchor

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import REPLAY, Bench, Canary
-
+from benchmarks.bench import REPLAY, Bench, Canary
 from canaries.commitment import PLANTED, Mark
 from canaries.dlog import Dlog
 from ledger import claim_calls, merkle

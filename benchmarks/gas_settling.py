@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple
 
-from bench import Bench, Canary
-
+from benchmarks.bench import Bench, Canary
 from ledger.abi import encode
 from ledger.calls import StepVote
 from ledger.eip712 import digest

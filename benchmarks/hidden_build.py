@@ -194,7 +194,7 @@ def _outcome(host: _Host, vaults: Sequence[Vault]) -> Outcome:
             for vault in vaults
         )
         settled = host.reader.migration(identity)
-        if settled is not None:
+        if settled is not None and settled.batch_index is not None:
             seen.block, seen.batch_index = settled.place.block, settled.batch_index
             seen.settled_after = settled.place.timestamp - seen.request.signed_at
     _note_batches(outcome)

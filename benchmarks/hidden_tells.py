@@ -12,7 +12,7 @@ from canaries.vault import Sealed
 from ledger.assets import process_name_field
 from ledger.eip712 import digest
 from node import wire
-from node.connection import Connection
+from node.connection import Reaches
 from node.home import HomeSide, Remote, _Draft
 from node.marking import KnownCanary
 from node.task import TaskDescriptor, task_digest
@@ -39,7 +39,7 @@ class LongNameHome(HomeSide):
 
     def _draft(
         self,
-        connection: Connection,
+        connection: Reaches,
         task: TaskDescriptor,
         name: str,
         known: KnownCanary | None,

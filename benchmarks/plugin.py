@@ -1,13 +1,15 @@
 """How fast the plug-in answers while the indexer writes, beside the chain and an HTTP service.
 
-    python benchmarks/plugin.py [--kudos N] [--nodes N] [--questions N] [--rows-per-second N]
+    python -m benchmarks.plugin [--kudos N] [--nodes N] [--questions N] [--rows-per-second N]
+    python -m benchmarks.plugin --ledger FILE
 
-A process of its own fills a copy with a synthetic ledger through the real indexer, and goes on
-writing at the stated rate while this process asks: ``kudos()``, and ``decide()`` by the thesis, by
-a file of rules, after checking the home's signature of the REQUEST, and through an agent's socket
-(``agent_socket.py``). Then the same question, the Kudos of one node, by ``eth_call`` to an anvil on
-loopback with the real contract, and by HTTP to a reference service (FastAPI, one route, the copy
-opened for each request as ``ledger.desk`` does).
+A process of its own fills a copy with a synthetic ledger through the real indexer, or takes a copy
+of one that ``python -m ledger.synthetic_bulk`` has made (large ones, in minutes), and goes on
+writing through the indexer at the stated rate while this process asks: ``kudos()``, and
+``decide()`` by the thesis, by a file of rules, after checking the home's signature of the REQUEST,
+and through an agent's socket (``agent_socket.py``). Then the same question, the Kudos of one node,
+by ``eth_call`` to an anvil on loopback with the real contract, and by HTTP to a reference service
+(FastAPI, one route, the copy opened for each request as ``ledger.desk`` does).
 The last line of the output is one JSON object.
 """
 
@@ -18,6 +20,7 @@ import http.client
 import json
 import os
 import selectors
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -26,12 +29,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from agent_socket import Asker, serve_agent
 from coincurve import PrivateKey
 
+from benchmarks.agent_socket import Asker, serve_agent
 from ledger import calls, schema
 from ledger.assets import Request, process_name_field
 from ledger.deploying import deploy
@@ -41,9 +45,17 @@ from ledger.keys import Key, signed_by
 from ledger.ports import SystemClock
 from ledger.reader import Reader
 from ledger.store import IndexStore
-from ledger.synthetic import SyntheticChain
+from ledger.synthetic import Header, SyntheticChain
 from ledger.synthetic_actors import Actors, Settings, deployment_of
-from ledger.types import Address, BlockNumber, Digest, address_from_hex
+from ledger.synthetic_shape import Shape
+from ledger.types import (
+    Address,
+    BlockHash,
+    BlockNumber,
+    Digest,
+    UnixSeconds,
+    address_from_hex,
+)
 from node.plugin import Reputation
 
 ETHER = 10**18
@@ -72,14 +84,19 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=2_000, help="default 2,000")
     parser.add_argument("--questions", type=int, default=20_000, help="default 20,000 of a kind")
     parser.add_argument("--rows-per-second", type=int, default=1_000, help="default 1,000")
+    parser.add_argument("--ledger", type=Path, help="made by ledger.synthetic_bulk")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--agent", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     settings = Settings(nodes=options.nodes, signatures=False)
+    if options.ledger:
+        shape = Shape()
+        settings = replace(settings, validators=shape.validators, threshold=shape.threshold)
     if options.write:
-        return write(options.write, settings, options.kudos, options.rows_per_second)
+        kudos = None if options.ledger else options.kudos
+        return write(options.write, settings, kudos, options.rows_per_second)
     if options.serve:
         return serve(options.serve, options.port)
     if options.agent:
@@ -97,6 +114,11 @@ def run(folder: Path, settings: Settings, options: argparse.Namespace) -> dict[s
     actors = Actors(settings, deployment_of(settings).domain)
     nodes = [key.address for key in actors.nodes]
     arguments = [f"--{name}={getattr(options, name)}" for name in ("kudos", "nodes")]
+    if options.ledger:
+        shutil.copy(options.ledger, index)
+        with Reader.open(index) as reader:
+            nodes = [row.address for row in reader.nodes()]
+        arguments.append(f"--ledger={options.ledger}")
     arguments += [f"--rows-per-second={options.rows_per_second}", f"--write={index}"]
     started = time.monotonic()
     with child(arguments, b"writing\n"):
@@ -210,13 +232,13 @@ def measure(ask: Callable[[int], object], count: int) -> dict[str, float]:
     }
 
 
-def write(index: Path, settings: Settings, kudos: int, rows_per_second: int) -> int:
-    """The child that fills the copy, then writes on at a rate until its standard input ends."""
-    chain = SyntheticChain(settings)
-    migrations = int(kudos / KUDOS_PER_MIGRATION)
-    with IndexStore.open(index, chain.deployment) as store:
+def write(index: Path, settings: Settings, kudos: int | None, rows_per_second: int) -> int:
+    """The child that fills the copy, or goes on from what is there (``kudos`` None), then writes on
+    at a rate until its standard input ends."""
+    with IndexStore.open(index, deployment_of(settings)) as store:
+        chain = SyntheticChain(settings, head_of(store) if kudos is None else None)
         indexer = Indexer(chain, store, chain.deployment, SystemClock())
-        for _ in range(0, migrations, FILL_BLOCK):
+        for _ in range(0, int((kudos or 0) / KUDOS_PER_MIGRATION), FILL_BLOCK):
             chain.mine(FILL_BLOCK)
             indexer.step()
             chain.prune(keep=64)
@@ -234,6 +256,15 @@ def write(index: Path, settings: Settings, kudos: int, rows_per_second: int) -> 
                 indexer.step()
                 chain.prune(keep=64)
     return 0
+
+
+def head_of(store: IndexStore) -> Header:
+    """The newest block of a copy."""
+    sql = "SELECT number, hash, parent, timestamp FROM blocks ORDER BY number DESC LIMIT 1"
+    number, block_hash, parent, timestamp = store.connection.execute(sql).fetchone()
+    return Header(
+        *(BlockNumber(number), BlockHash(block_hash)), BlockHash(parent), UnixSeconds(timestamp)
+    )
 
 
 def serve(index: Path, port: int) -> int:

@@ -1,6 +1,6 @@
 """How fast the auditor's desk answers over a large ledger, and Datasette beside it.
 
-    python benchmarks/service.py [--assets N] [--seconds S] [--rate R] [--ledger FILE]
+    python -m benchmarks.service [--assets N] [--seconds S] [--rate R] [--ledger FILE]
 
 Makes a synthetic copy of that many assets (kept in .cache/bench for the next run), starts the real
 service on loopback, pinned to one core, and asks every page and API route that it finds, in turn,

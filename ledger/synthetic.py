@@ -29,11 +29,12 @@ from ledger.reasons import Reason
 from ledger.source import BlockRef
 from ledger.store import IndexStore
 from ledger.synthetic_actors import Actors, Planted, Settings, deployment_of
-from ledger.synthetic_contract import Emitted, SyntheticContract
+from ledger.synthetic_contract import CLAIMED, Emitted, SyntheticContract
 from ledger.synthetic_views import answer
 from ledger.types import Address, BlockHash, BlockNumber, Digest, TxHash, UnixSeconds
 
 FIRST_TIMESTAMP = 1_790_000_000
+_WORDS = (Reason.APPROVE, Reason.REFUSE_RESULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,14 @@ class Block:
 class SyntheticChain:
     """A chain with one ledger on it; ``mine`` adds a block, ``fork`` replaces the newest ones.
 
-    Answers like ``ledger.rpc.Rpc``; its contract can be asked at the newest block only.
+    Answers like ``ledger.rpc.Rpc``; its contract can be asked at the newest block only. ``after``
+    is the head of a chain that this one goes on from, with the same ledger and other nodes.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, after: Header | None = None) -> None:
         self.settings = settings or Settings()
         self.deployment = deployment_of(self.settings)
+        self._after = after
         self._forks = 0
         self._restart()
 
@@ -76,13 +79,15 @@ class SyntheticChain:
         genesis = Header(
             BlockNumber(0), BlockHash(bytes(32)), BlockHash(bytes(32)), UnixSeconds(FIRST_TIMESTAMP)
         )
-        self.blocks = [Block(genesis, ())]
-        self._pruned = 0
+        first = self._after or genesis
+        self.blocks = [Block(first, ())]
+        self._pruned = int(first.number)
         self._history: list[tuple[int, str]] = []
         self._unvoted: list[tuple[Address, Digest]] = []
         self._unclaimed: list[Planted] = []
         self._undecided: list[Digest] = []
         self._sealed: list[tuple[Address, list[ClaimVote]]] = []
+        self._tests: dict[Digest, tuple[int, Planted]] = {}
         self._last_settled: dict[Address, Migration] = {}
 
     def mine(self, migrations: int = 0, salt: str = "") -> Block:
@@ -93,7 +98,8 @@ class SyntheticChain:
         timestamp = UnixSeconds(self.blocks[-1].header.timestamp + self.settings.block_seconds)
         first = self.contract.begin() if len(self.blocks) == 1 and not self._pruned else []
         votes = [*self._vote(), *self._judge(timestamp)]
-        emitted = [*first, *votes, *self._claim(timestamp), *self._settle(migrations, timestamp)]
+        emitted = [*first, *votes, *self._open_tests(timestamp), *self._claim(timestamp)]
+        emitted += self._settle(migrations, timestamp)
         block = self._seal(timestamp, emitted, salt)
         self.blocks.append(block)
         return block
@@ -193,15 +199,25 @@ class SyntheticChain:
         for validator, sealed_votes in sealed:
             yield from self.contract.reveal_votes(validator, number - 1, sealed_votes)
         canaries, self._undecided = self._undecided, []
-        refused = self.settings.refused
-        votes = []
-        for kudos_id in canaries:
-            bad = self.actors.random.random() < refused
-            votes.append(ClaimVote(kudos_id, Reason.REFUSE_RESULT if bad else Reason.APPROVE))
-        for validator in self.contract.validators if votes else ():
+        random, tests = self.actors.random.random, set(self._tests)
+        bad = {each for each in canaries if random() < self.settings.refused}
+        *_, lazy = self.contract.validators
+        for validator in self.contract.validators if canaries else ():
+            wrong = bad - tests if validator == lazy else bad | tests
+            votes = [ClaimVote(each, _WORDS[each in wrong]) for each in canaries]
             salt = Digest(self.actors.random.randbytes(32))
             yield from self.contract.commit_votes(validator, number, votes, salt)
             self._sealed.append((validator, votes))
+
+    def _open_tests(self, timestamp: int) -> Iterator[Emitted]:
+        """Those that are decided and whose votes can all be revealed."""
+        seconds = self.contract.commit_seconds
+        for kudos_id, (claimed_at, planted) in list(self._tests.items()):
+            over = timestamp // seconds >= claimed_at // seconds + 3
+            if over and self.contract.canaries[kudos_id].state != CLAIMED and planted.test_salt:
+                del self._tests[kudos_id]
+                shown = (planted.opened, planted.seal_salt, planted.test_salt)
+                yield from self.contract.open_test(kudos_id, *shown)
 
     def _claim(self, timestamp: int) -> Iterator[Emitted]:
         planted_canaries, self._unclaimed = self._unclaimed, []
@@ -214,6 +230,8 @@ class SyntheticChain:
                 planted.opened, signature, kudos, planted.migration, timestamp
             )
             self._undecided.append(kudos_id)
+            if planted.test_salt:
+                self._tests[kudos_id] = (timestamp, planted)
             yield from logs
 
     def _seal(self, timestamp: UnixSeconds, emitted: Sequence[Emitted], salt: str) -> Block:

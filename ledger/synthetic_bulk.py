@@ -29,18 +29,17 @@ from ledger.reasons import Reason
 from ledger.synthetic import FIRST_TIMESTAMP
 from ledger.synthetic_actors import Settings, SyntheticDeployment, deployment_of
 from ledger.synthetic_load import load
+from ledger.synthetic_progress import Progress
 from ledger.synthetic_shape import Shape
 from ledger.types import ZERO_ADDRESS
 
 ASSETS_PER_MIGRATION = 4.48
 DAYS = 120
 FLUSH = 200_000
-_STEPS = 3
-"""How many blocks a migration takes that comes the strict way."""
+_STEPS = 3  # blocks of a migration that comes the strict way
 _LIMITS = (60, 512, 4096)
 _TOPICS = keccak(SIGNATURES["ClaimVoted"].encode()) + bytes(64)
-_DATA = int(Reason.APPROVE).to_bytes(32, "big")
-"""What every log says: something that can be decoded."""
+_DATA = int(Reason.APPROVE).to_bytes(32, "big")  # of every log: it can be decoded
 
 
 class BulkLedger:
@@ -275,23 +274,25 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     parser.add_argument("--assets", type=int, required=True, metavar="N")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--seed", default="kudos")
+    parser.add_argument("--nodes", type=int, default=Shape().nodes, metavar="N")
     options = parser.parse_args(arguments)
-    started = time.monotonic()
-    ledger = BulkLedger(options.assets, Shape(), options.seed)
+    progress = Progress(say, time.monotonic)
+    ledger = BulkLedger(options.assets, Shape(nodes=options.nodes), options.seed)
 
     def batches() -> Iterable[dict[str, list[tuple[object, ...]]]]:
         for block in range(1, ledger.blocks + 1):
             ledger.add_block(block)
+            progress.look(f"rows of block {block:,} of {ledger.blocks:,}")
             if sum(map(len, ledger.rows.values())) > FLUSH or block == ledger.blocks:
                 yield ledger.rows
                 ledger.rows = defaultdict(list)
 
     try:
-        load(options.out, ledger.deployment, batches(), int(time.time()))
+        load(options.out, ledger.deployment, batches(), int(time.time()), progress)
     except KudosError as error:
         say(f"{error.message} {error.hint}")
         return error.exit_code
-    say(f"{options.out}: {time.monotonic() - started:.0f} s")
+    say(f"{options.out}: {progress.seconds:.0f} s")
     return 0
 
 

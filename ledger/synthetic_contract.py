@@ -179,6 +179,13 @@ class SyntheticContract:
             logs += self._vote_canary(validator, vote.kudos_id, vote.reason)
         return logs
 
+    def open_test(
+        self, kudos_id: Digest, opened: CanaryOpened, seal_salt: Digest, salt: Digest
+    ) -> list[Emitted]:
+        """Shows that a claim tested the validators."""
+        data = opened.request_id + seal_salt + salt
+        return [self._log("TestOpened", [kudos_id, opened.result_id], data)]
+
     def _vote_canary(self, validator: Address, kudos_id: Digest, reason: int) -> list[Emitted]:
         canary = self.canaries[kudos_id]
         canary.votes[validator] = reason

@@ -9,6 +9,7 @@ from ledger import facet_rollups, rollups, schema
 from ledger.errors import UsageError
 from ledger.store import IndexStore
 from ledger.synthetic_actors import SyntheticDeployment
+from ledger.synthetic_progress import INSTRUCTIONS, Progress, silent
 from ledger.types import BlockNumber, UnixSeconds
 
 
@@ -17,6 +18,7 @@ def load(
     deployment: SyntheticDeployment,
     batches: Iterable[dict[str, list[tuple[object, ...]]]],
     indexed_at: int,
+    progress: Progress | None = None,
 ) -> None:
     """Makes a copy from rows in the order of ``schema.ROWS`` (and of ``blocks``), past the indexer.
 
@@ -24,8 +26,10 @@ def load(
     """
     if path.exists():
         raise UsageError(f"{path} exists.", hint="Give another file name, or delete it first.")
+    progress = progress or silent()
     with IndexStore.open(path, deployment) as store:
         conn = store.connection
+        conn.set_progress_handler(progress.look, INSTRUCTIONS)
         conn.execute("PRAGMA synchronous = OFF")
         conn.execute("PRAGMA cache_size = -1000000")
         sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
@@ -40,28 +44,35 @@ def load(
                         marks = ", ".join("?" * len(rows[0]))
                         conn.executemany(f"INSERT INTO {table} {names} VALUES ({marks})", rows)
         with store.transaction():
+            progress.step("what was decided")
             conn.execute(
                 "UPDATE kudos SET state = d.state, decided_block = d.block FROM decisions d"
                 " WHERE d.kudos_id = kudos.kudos_id"
             )
-            for _, create in indexes:
+            for number, (name, create) in enumerate(indexes, 1):
+                progress.step(f"index {number} of {len(indexes)}, {name}")
                 conn.execute(create)
             conn.execute(
                 "UPDATE cursor SET (number, hash, timestamp) ="
                 " (SELECT number, hash, timestamp FROM blocks ORDER BY number DESC LIMIT 1)"
             )
-        _build_rollups(store, deployment, indexed_at)
+        _build_rollups(store, deployment, indexed_at, progress)
 
 
-def _build_rollups(store: IndexStore, deployment: SyntheticDeployment, indexed_at: int) -> None:
+def _build_rollups(
+    store: IndexStore, deployment: SyntheticDeployment, indexed_at: int, progress: Progress
+) -> None:
     conn = store.connection
     with store.transaction():
         for column, sql in rollups.NODE_COUNTS.items():
+            progress.step(f"totals of nodes, {column}")
             conn.execute(
                 f"INSERT INTO nodes (address, {column}) {sql.format(who='1')}"
                 f" ON CONFLICT (address) DO UPDATE SET {column} = excluded.{column}"
             )
+        progress.step("totals of pairs")
         conn.execute(f"INSERT INTO pairs {rollups.PAIR_COUNTS}")
+        progress.step("roll-ups of the desk")
         facet_rollups.add(conn, deployment.domain, 0, (1 << 63) - 1)
     cursor = store.cursor()
     if cursor:

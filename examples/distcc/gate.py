@@ -37,7 +37,8 @@ class Job(socketserver.BaseRequestHandler):
         assert isinstance(gate, Gate)
         if is_welcome(gate, client):
             connection: socket.socket = self.request
-            subprocess.run(DISTCCD, stdin=connection, stdout=connection, timeout=JOB_SECONDS)
+            both = connection.fileno()
+            subprocess.run(DISTCCD, stdin=both, stdout=both, timeout=JOB_SECONDS)
 
 
 def is_welcome(gate: Gate, client: str) -> bool:
