@@ -80,6 +80,7 @@ class Hasher:
         definitions = read_json("artifacts/eip712.json")
         self._types: dict[str, list[dict[str, str]]] = definitions["types"]
         self._commitment = keccak(text=definitions["hashed"]["commitment"])
+        self._test = keccak(text=definitions["hashed"]["validatorTest"])
         self.chain_id = chain_id
         self._place = (chain_id, contract)
         domain = definitions["domain"]
@@ -123,6 +124,10 @@ class Hasher:
     ) -> bytes:
         """The id of a KUDOS; only K3 opens a result's seal."""
         return self.digest("Kudos", level, asset_id, answer, salt)
+
+    def test(self, request_id: bytes, salt: bytes) -> bytes:
+        """What stands for a result where the validators are tested."""
+        return keccak(abi_encode(["bytes32"] * 3, [self._test, request_id, salt]))
 
     def commitment(self, record: Record, task_digest: bytes, mark_hash: bytes) -> bytes:
         """What a REQUEST with this mark commits to."""

@@ -16,6 +16,7 @@ from ledger.audit_puzzles import Puzzles
 from ledger.audit_queue import Life
 from ledger.audit_state import Rules
 from ledger.audit_steps import Steps
+from ledger.audit_tests import Tests
 from ledger.audit_votes import Votes
 from ledger.contracts import Contracts
 
@@ -31,6 +32,7 @@ class Recount:
         self.batches, self.steps = Batches(self.book), Steps(self.book)
         self.puzzles, self.votes = Puzzles(self.book), Votes(self.book)
         self.claims = Claims(self.book, self.puzzles, self.beacons)
+        self.tests = Tests(self.book)
         self._handlers: Handlers = {
             **self.life.handlers,
             **self.beacons.handlers,
@@ -39,6 +41,7 @@ class Recount:
             **self.puzzles.handlers,
             **self.votes.handlers,
             **self.claims.handlers,
+            **self.tests.handlers,
             "TransferSingle": self._minted,
         }
 

@@ -200,6 +200,10 @@ def _draws(recount: Recount) -> Rows:
     }
 
 
+def _tests(recount: Recount) -> Rows:
+    return {(kudos_id,): shown for kudos_id, shown in recount.tests.shown.items()}
+
+
 def _vote_commitments(recount: Recount) -> Rows:
     return {key: (sealed,) for key, sealed in recount.votes.sealed.items()}
 
@@ -232,6 +236,7 @@ TABLES: Tables = (
     ("receipts", "1, result_id, received_at, signature", _receipts),
     ("openings", f"1, request_id, {_OPENING}", _openings),
     ("draws", "1, request_id, home, result_id, task_digest, mark_hash", _draws),
+    ("tests", "1, kudos_id, request_id, result_id, seal_salt, salt", _tests),
     ("vote_commitments", "2, validator, round, commitment", _vote_commitments),
     ("vote_reveals", "2, validator, round", _vote_reveals),
     ("families", "1, number, family, implementation", _families),

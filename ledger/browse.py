@@ -21,6 +21,7 @@ from ledger.rows import (
     SingleStep,
     Step,
     ValidatorRow,
+    ValidatorTest,
     Vote,
     settled_migration,
 )
@@ -66,6 +67,14 @@ def draw(conn: sqlite3.Connection, request_id: Digest) -> Draw | None:
     sql = f"SELECT {columns}, {placed('d')} FROM draws d{joined('d')} WHERE d.request_id = ?"
     row = conn.execute(sql, (request_id,)).fetchone()
     return Draw(*(*row[:4], read_place(row[4:]))) if row else None
+
+
+def validator_test(conn: sqlite3.Connection, request_id: Digest) -> ValidatorTest | None:
+    """What was shown of one request's claim, if that tested the validators."""
+    columns = "t.kudos_id, t.request_id, t.result_id, t.seal_salt, t.salt"
+    sql = f"SELECT {columns}, {placed('t')} FROM tests t{joined('t')} WHERE t.request_id = ?"
+    row = conn.execute(sql, (request_id,)).fetchone()
+    return ValidatorTest(*(*row[:5], read_place(row[5:]))) if row else None
 
 
 def steps(conn: sqlite3.Connection, request_id: Digest) -> list[SingleStep]:

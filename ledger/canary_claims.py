@@ -1,10 +1,13 @@
-"""K3 claims made from queued canaries and the places in which their RESULTs stand now."""
+"""K3 claims made from queued canaries, or made again from what stands on the ledger, and the places
+in which their RESULTs stand now."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.assets import ConfirmedMigration, Migration
 from ledger.eip712 import Domain
 from ledger.event_types import BatchSettled
 from ledger.events import RawLog, decode
@@ -19,6 +22,8 @@ from ledger.packed_claims import (
     PuzzleOpening,
 )
 from ledger.record import decode_batch, leaves
+from ledger.rows import Draw, KudosRow
+from ledger.rows import Opening as Opened
 from ledger.settled_view import Settled
 from ledger.types import Address, BlockNumber, Digest
 
@@ -34,6 +39,15 @@ class LogSource(Protocol):
     ) -> list[RawLog]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A place in a batch, with the siblings from the leaf up; no root for the strict way."""
+
+    root: Digest | None = None
+    index: int = 0
+    path: tuple[Digest, ...] = ()
+
+
 def claim_where_settled(
     chain: LogSource,
     domain: Domain,
@@ -41,19 +55,28 @@ def claim_where_settled(
     settled: Settled,
     number_of: FamilyNumber,
 ) -> ClaimItem | None:
-    """The claim with its Merkle path, for the batch that the index names.
+    """The claim with its Merkle path, for the batch that the index names; None as for
+    ``leaf_where_settled``."""
+    leaf = leaf_where_settled(chain, domain, settled)
+    if leaf is None:
+        return None
+    return claim_of(canary, number_of, leaf.root, leaf.index, leaf.path)
+
+
+def leaf_where_settled(chain: LogSource, domain: Domain, settled: Settled) -> Leaf | None:
+    """Where in which batch a migration stands.
 
     None when the chain has no such batch in that block any more: the block was replaced since it
     was indexed, and the index is about to notice.
     """
     if settled.root is None or settled.batch_index is None:
-        return claim_of(canary, number_of)
+        return Leaf()
     block = settled.place.block
     for log in chain.logs((domain.contract,), block, block):
         event = decode(log)
         if isinstance(event, BatchSettled) and event.root == settled.root:
             siblings = _path(domain, event, settled.batch_index)
-            return claim_of(canary, number_of, settled.root, settled.batch_index, siblings)
+            return Leaf(settled.root, settled.batch_index, siblings)
     return None
 
 
@@ -74,6 +97,39 @@ def claim_of(
         tree=root,
         index=index,
         path=path,
+    )
+
+
+def repeated_claim(
+    claim: KudosRow,
+    migration: Migration,
+    leaf: Leaf,
+    opened: Opened | None,
+    draw: Draw | None,
+) -> ClaimItem | None:
+    """A claim that stands on the ledger, as it is made again; None where it was no canary's."""
+    salt, result = claim.seal_salt, claim.result_digest
+    if not isinstance(migration, ConfirmedMigration) or salt is None or result is None:
+        return None
+    opening: Opening
+    words = None
+    if opened is not None:
+        asset = opened.asset
+        mark = (asset.family, asset.task_digest, asset.parameters, asset.salt)
+        opening = PlantedOpening(*mark, salt, result)
+        words = opened.signature and HomesWords(asset.signed_at, opened.signature)
+    elif draw is not None:
+        opening = DrawnOpening(draw.task_digest, draw.mark_hash, salt, result)
+    else:
+        return None
+    return ClaimItem(
+        request=migration.request,
+        result_signed_at=migration.result.signed_at,
+        opening=opening,
+        words=words or None,
+        tree=leaf.root,
+        index=leaf.index,
+        path=leaf.path,
     )
 
 

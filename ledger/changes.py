@@ -67,6 +67,10 @@ class Context(Protocol):
         """How often this Kudos was claimed."""
         ...
 
+    def is_test(self, kudos_id: Digest) -> bool:
+        """Whether this Kudos was shown to be a test of the validators."""
+        ...
+
     def step_claim(self, request_id: Digest) -> Claim | None:
         """The K1 or K2 claim of a migration that came the strict way."""
         ...

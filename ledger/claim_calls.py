@@ -11,11 +11,12 @@ from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from ledger.abi import BEACON, CLAIMS, decode_result, encode
+from ledger.assets import K1_REJECTED, K2_CONFIRMED, ConfirmedMigration, Migration
 from ledger.calls import View
 from ledger.contracts import contracts_of
 from ledger.eip712 import Domain
 from ledger.packed_claims import ClaimItem, encode_claims
-from ledger.types import Address, Digest, address_from_hex
+from ledger.types import ZERO_DIGEST, Address, Digest, address_from_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,22 @@ class SingleClaim:
 def claim(items: Sequence[ClaimItem]) -> bytes:
     """Calldata that claims K3 for the sender's canaries."""
     return encode("claim", encode_claims(items), contract=CLAIMS)
+
+
+def claim_again(
+    migration: Migration, root: Digest | None = None, index: int = 0, path: Sequence[Digest] = ()
+) -> bytes:
+    """Calldata that opens a K1 or K2 which has timed out to votes anew, with the place in its batch
+    (no root: settled step by step)."""
+    request = astuple(migration.request)
+    place = (root or ZERO_DIGEST, index, list(path))
+    if isinstance(migration, ConfirmedMigration):
+        result = migration.result
+        stands_on = (request, K2_CONFIRMED, result.seal, 0, result.signed_at)
+    else:
+        rejected = migration.rejected
+        stands_on = (request, K1_REJECTED, ZERO_DIGEST, rejected.reason, rejected.signed_at)
+    return encode("claimAgain", (*stands_on, *place), contract=CLAIMS)
 
 
 def vote(votes: Sequence[ClaimVote]) -> bytes:
@@ -112,6 +129,11 @@ def family(number: int) -> View[tuple[Digest, Address]]:
         return Digest(name), address_from_hex(implementation)
 
     return View(encode("family", number, contract=CLAIMS), read)
+
+
+def open_test(request_id: Digest, result_id: Digest, seal_salt: Digest, salt: Digest) -> bytes:
+    """Calldata that shows a claim to be a test of the validators."""
+    return encode("openTest", request_id, result_id, seal_salt, salt, contract=CLAIMS)
 
 
 def commit_secret(period: int, commitment: Digest) -> bytes:

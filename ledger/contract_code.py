@@ -18,11 +18,22 @@ def is_our_code(code: bytes, contract: str = LEDGER) -> bool:
     return len(code) == len(packaged) and _masked(code, contract) == _masked(packaged, contract)
 
 
+def immutables(code: bytes, contract: str = LEDGER) -> list[int]:
+    """The values of the packaged contract's immutables, in no order that says whose they are;
+    ValueError when one has different values in different places."""
+    found: list[int] = []
+    for places in artifact(contract)["immutableReferences"].values():
+        values = {_value(code, place) for place in places}
+        if len(values) != 1:
+            raise ValueError("a constant in the code has two values")
+        found += values
+    return found
+
+
 def immutable(code: bytes, name: str) -> int:
-    """The value of an immutable of the packaged contract; KeyError when it has none of the name."""
+    """The value of an immutable of the ledger; KeyError when it has none of the name."""
     places: Places = artifact()["immutableReferences"][layout()["immutables"][name]]
-    start, length = places[0]["start"], places[0]["length"]
-    return int.from_bytes(code[start : start + length], "big")
+    return _value(code, places[0])
 
 
 def slot(name: str) -> int:
@@ -36,6 +47,11 @@ def layout() -> dict[str, Any]:
     text = files("ledger").joinpath("artifacts/layout.json").read_text("utf-8")
     parsed: dict[str, Any] = json.loads(text)
     return parsed
+
+
+def _value(code: bytes, place: dict[str, int]) -> int:
+    start, length = place["start"], place["length"]
+    return int.from_bytes(code[start : start + length], "big")
 
 
 def _masked(code: bytes, contract: str) -> bytes:

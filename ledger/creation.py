@@ -94,7 +94,22 @@ def creation_codes(
     validators: tuple[Address, ...], threshold: int, constants: Constants
 ) -> CreationCodes:
     """What creates this ledger and no other."""
-    satellites = (
+    satellites = satellite_codes(constants)
+    ledger = encode_creation(
+        list(validators),
+        threshold,
+        constants.epoch_seconds,
+        constants.k1_per_host_and_epoch,
+        constants.k2_per_pair_and_epoch,
+        [keccak(code) for code in satellites],
+        constants.predecessor,
+    )
+    return CreationCodes(ledger, satellites)
+
+
+def satellite_codes(constants: Constants) -> tuple[bytes, ...]:
+    """What creates the satellites, in their order: the same for all ledgers of these constants."""
+    return (
         encode_creation(constants.queue_delay_seconds, contract=QUEUE),
         encode_creation(
             constants.round_seconds,
@@ -107,16 +122,6 @@ def creation_codes(
             constants.beacon_period_seconds, constants.beacon_reveal_seconds, contract=BEACON
         ),
     )
-    ledger = encode_creation(
-        list(validators),
-        threshold,
-        constants.epoch_seconds,
-        constants.k1_per_host_and_epoch,
-        constants.k2_per_pair_and_epoch,
-        [keccak(code) for code in satellites],
-        constants.predecessor,
-    )
-    return CreationCodes(ledger, satellites)
 
 
 def part_addresses(ledger: Address) -> dict[str, Address]:

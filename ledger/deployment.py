@@ -77,6 +77,10 @@ class Deployment:
         return self.constants.beacon_period_seconds
 
     @property
+    def reveal_seconds(self) -> int:
+        return self.constants.beacon_reveal_seconds
+
+    @property
     def k1_per_host_and_epoch(self) -> int:
         return self.constants.k1_per_host_and_epoch
 

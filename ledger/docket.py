@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from ledger import schema
+from ledger.assets import CLAIM_WITHIN
 from ledger.browse import claims, draw, joined, migrations, opening, placed, read_place
 from ledger.errors import CorruptData
 from ledger.event_types import BatchSettled
@@ -125,7 +126,7 @@ def results_without_canary(
     conn: sqlite3.Connection, host: Address, since: int, until: int
 ) -> list[SettledMigration]:
     """A host's results settled in [since, until) seconds that no K3 was claimed on."""
-    first, beyond = (_first_block(conn, second) for second in (since, until))
+    first, beyond = (first_block(conn, second) for second in (since, until))
     where = (
         "m.host = ? AND m.block >= ? AND m.block < ? AND m.rejection IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM kudos k WHERE k.request_id = m.request_id AND k.level = 3)"
@@ -145,7 +146,8 @@ def is_void(conn: sqlite3.Connection, task_digest: Digest) -> bool:
     return conn.execute(sql, (task_digest,)).fetchone() is not None
 
 
-def _first_block(conn: sqlite3.Connection, second: int) -> int:
+def first_block(conn: sqlite3.Connection, second: int) -> int:
+    """The first block at or after a second; beyond all blocks where there is none yet."""
     sql = "SELECT number FROM blocks WHERE timestamp >= ? ORDER BY timestamp, number LIMIT 1"
     row = conn.execute(sql, (second,)).fetchone()
     return row[0] if row else _NEVER
@@ -154,20 +156,25 @@ def _first_block(conn: sqlite3.Connection, second: int) -> int:
 def singles_unvoted(
     conn: sqlite3.Connection, validator: Address, limit: int
 ) -> list[UnvotedSingle]:
-    """Open K1 and K2 claims outside of batches without a vote of this validator."""
+    """Open K1 and K2 claims outside of batches without a vote of this validator: those that the
+    ledger itself keeps whatever their age, those in the claims contract while it takes votes on
+    them. One vote that comes too late there would take all others of its call with it."""
+    by_step = "EXISTS (SELECT 1 FROM steps s WHERE s.block = k.block AND s.log_index = k.log_index)"
     where = (
         f"k.state = {schema.CLAIMED} AND k.level < 3 AND k.root IS NULL"
         " AND k.home != ?1 AND k.host != ?1 AND k.block > ?3 AND NOT EXISTS (SELECT 1 FROM votes v"
         " WHERE v.kudos_id = k.kudos_id AND v.validator = ?1)"
-        " ORDER BY k.block, k.log_index LIMIT ?2"
+        f" AND (k.block >= ?4 OR {by_step}) ORDER BY k.block, k.log_index LIMIT ?2"
     )
+    (head,) = conn.execute("SELECT coalesce(timestamp, 0) FROM cursor").fetchone()
+    first = first_block(conn, head - CLAIM_WITHIN)
     found = []
-    for claim in claims(conn, where, (validator, limit, _since(conn, validator))):
+    for claim in claims(conn, where, (validator, limit, _since(conn, validator), first)):
         (settled,) = migrations(conn, "m.request_id = ?", (claim.request_id,), "ASC", 1)
         sql = "SELECT 1 FROM steps WHERE block = ? AND log_index = ?"
         place = (claim.place.block, claim.place.log_index)
-        by_step = conn.execute(sql, place).fetchone() is not None
-        found.append(UnvotedSingle(claim, settled, by_step))
+        in_ledger = conn.execute(sql, place).fetchone() is not None
+        found.append(UnvotedSingle(claim, settled, in_ledger))
     return found
 
 
@@ -218,8 +225,8 @@ def canary_claims_unvoted(
         " (PARTITION BY k.home, k.host ORDER BY k.block, k.log_index, k.kudos_id),"
         " k.block, k.log_index, k.kudos_id LIMIT ?2"
     )
-    first = _first_block(conn, since) if since else 0
-    beyond = _NEVER if until is None else _first_block(conn, until)
+    first = first_block(conn, since) if since else 0
+    beyond = _NEVER if until is None else first_block(conn, until)
     found = []
     for claim in claims(conn, where, (validator, limit, _since(conn, validator), first, beyond)):
         settled = migrations(conn, "m.request_id = ?", (claim.request_id,), "ASC", 1)

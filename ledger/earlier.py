@@ -39,6 +39,9 @@ class EarlierRows:
         sql = "SELECT (SELECT count(*) FROM kudos WHERE kudos_id = ?1)"
         return int(self._one(f"{sql} + count(*) FROM kudos WHERE repeats = ?1", kudos_id)[0])  # type: ignore[index]
 
+    def is_test(self, kudos_id: Digest) -> bool:
+        return self._one("SELECT 1 FROM tests WHERE kudos_id = ?", kudos_id) is not None
+
     def step_claim(self, request_id: Digest) -> Claim | None:
         sql = f"SELECT {_CLAIM} FROM kudos WHERE request_id = ? AND level < 3 AND root IS NULL"
         row = self._one(f"{sql} ORDER BY block, log_index LIMIT 1", request_id)

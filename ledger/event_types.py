@@ -236,6 +236,17 @@ class PuzzleSolved:
     solution: Digest
 
 
+@dataclass(frozen=True, slots=True)
+class ValidatorTested:
+    """TestOpened; named for whom the claim tested."""
+
+    kudos_id: Digest
+    result_id: Digest
+    request_id: Digest
+    seal_salt: Digest
+    salt: Digest
+
+
 # -- the queue ----------------------------------------------------------------------------------
 
 
@@ -351,6 +362,7 @@ ClaimsEvent = (
     | ClaimDecided
     | PuzzleAsked
     | PuzzleSolved
+    | ValidatorTested
 )
 QueueEvent = Proposed | ProposalVoted | ProposalApproved | ProposalWithdrawn | ProposalExecuted
 BeaconEvent = SecretCommitted | SecretRevealed | BlockNamed | BeaconKnown | NoBeacon

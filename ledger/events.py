@@ -82,6 +82,7 @@ DECLARED: Mapping[str, Mapping[type[Any], str]] = {
         types.ClaimDecided: "ClaimDecided(bytes32*,address*,uint8,uint8)",
         types.PuzzleAsked: "PuzzleAsked(address*,uint32,uint8,uint256)",
         types.PuzzleSolved: "PuzzleSolved(address*,uint32,bytes32,bytes32)",
+        types.ValidatorTested: "TestOpened(bytes32*,bytes32*,bytes32,bytes32,bytes32)",
     },
     "queue": {
         types.Proposed: f"Proposed(uint256*,bytes32*,address*,{CONTENT})",

@@ -27,7 +27,7 @@ from ledger.outbox_codec import Canary
 from ledger.ports import Clock
 from ledger.types import Digest, TxHash, hex_of, short
 
-MIGRATION, CANARY = "migration", "canary"
+MIGRATION, CANARY, AGAIN = "migration", "canary", "again"
 PENDING, DEAD = "pending", "dead"
 
 
@@ -40,7 +40,8 @@ class FinalView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One queued asset without its content; ``key`` is a request id or a Kudos id."""
+    """One queued asset without its content; ``key`` is a request id or a Kudos id, for what is
+    claimed again that of the row which timed out."""
 
     kind: str
     key: Digest
@@ -116,6 +117,11 @@ class Outbox:
         packed = codec.pack_canary(self._domain, canary)
         return self._append(CANARY, codec.kudos_id(self._domain, canary), packed)
 
+    def append_again(self, kudos_id: Digest) -> bool:
+        """Queues a claim that timed out to be made again, by the id of its row in the index, which
+        has all that it takes; False if it was queued before."""
+        return self._append(AGAIN, kudos_id, b"")
+
     # -- reading -------------------------------------------------------------------------------
 
     def pending(self, kind: str) -> list[Item]:
@@ -181,9 +187,12 @@ class Outbox:
             for item in self.pending(kind)
             if is_final(item.key)
         ]
-        with self._lock, self._db.atomic():
-            self._db.conn.executemany("DELETE FROM items WHERE kind = ? AND key = ?", gone)
+        self._forget(gone)
         return len(gone)
+
+    def forget(self, kind: str, keys: Iterable[Digest]) -> None:
+        """These need nothing any more."""
+        self._forget([(kind, key) for key in keys])
 
     # -- plumbing ------------------------------------------------------------------------------
 
@@ -196,6 +205,10 @@ class Outbox:
         if not added and kind == MIGRATION and self._content(kind, key) != content:
             raise PeerError(f"The {kind} {short(key)} is queued already, with another ending.")
         return bool(added)
+
+    def _forget(self, items: Sequence[tuple[str, Digest]]) -> None:
+        with self._lock, self._db.atomic():
+            self._db.conn.executemany("DELETE FROM items WHERE kind = ? AND key = ?", items)
 
     def _content(self, kind: str, key: Digest) -> bytes:
         rows = self._query("SELECT content FROM items WHERE kind = ? AND key = ?", (kind, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eth_hash.auto import keccak
 
 from ledger import event_types as events
-from ledger import packed_claims, schema
+from ledger import packed_claims, schema, validator_test
 from ledger.assets import K3_CANARY, Kudos
 from ledger.changes import Changes, Claim, Context, Settled, distrust, signed_64
 from ledger.eip712 import Domain, digest
@@ -40,6 +40,8 @@ def project_claims(
             changes.decide(context.claim(event.kudos_id), event.standing, log)
         case events.PuzzleSolved():
             _solved(event, log, epoch, changes)
+        case events.ValidatorTested():
+            _tested(domain, event, log, context, changes)
         case _:
             return _plain_row(event, log, changes)
     return True
@@ -164,6 +166,20 @@ def _solved(event: events.PuzzleSolved, log: RawLog, epoch: int, changes: Change
     stands_on = (puzzle_id, puzzle_id, OPEN, None, None, event.solution, event.parameters)
     _add_claim(claim, None, 0, stands_on, log, changes)
     changes.decide(claim, schema.VERIFIED, log)
+
+
+def _tested(
+    domain: Domain, event: events.ValidatorTested, log: RawLog, context: Context, changes: Changes
+) -> None:
+    """A claim shown to be a test of the validators; shown again, it says nothing new."""
+    shown = (event.request_id, event.result_id, event.seal_salt, event.salt)
+    if validator_test.kudos_of(domain, *shown) != event.kudos_id:
+        distrust(log, "shows a test of the validators that is not this claim's")
+    claim, settled = context.claim(event.kudos_id), context.settled_as(event.result_id)
+    if claim is None or settled is None or settled.request_id != event.request_id:
+        distrust(log, "shows a test of the validators that nobody claimed")
+    if not context.is_test(event.kudos_id):
+        changes.add("tests", log, event.kudos_id, *shown)
 
 
 def _add_claim(

@@ -6,20 +6,22 @@ blocks that it was made from: one that nobody could verify is an error here, not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from eth_hash.auto import keccak
 
-from ledger import events, merkle, record, rpc_proofs
+from ledger import events, merkle, record, rpc_constants, rpc_proofs
 from ledger.contract_code import is_our_code
+from ledger.creation import Constants, part_addresses
 from ledger.eip712 import Domain
 from ledger.errors import ChainError, PeerError
 from ledger.event_types import BatchSettled
 from ledger.proof_block import header_bytes, read_header, receipt_bytes, receipt_key
 from ledger.proof_check import Anchors, check
-from ledger.proof_format import AccountProof, Bundle, LogProof, ProofRefused
+from ledger.proof_format import AccountProof, Bundle, LogProof, PartProof, ProofRefused
+from ledger.proof_parts import needed
 from ledger.proof_rules import rule_slots
 from ledger.proof_subject import LogPlace, Subject, find
 from ledger.proof_trie import proof_of
@@ -38,12 +40,15 @@ def build(rpc: Rpc, reader: Reader, asset: Digest) -> Bundle:
     UnknownAsset when the copy has none of this id, ChainError when the chain does not give what a
     proof takes, or contradicts the copy.
     """
+    contract = reader.domain.contract
+    constants = rpc_constants.read(rpc, contract)
     with reader.snapshot():
-        subject = find(reader, asset)
+        subject = find(reader, asset, constants.beacon_period_seconds)
     blocks = {place.block: _Block(rpc, place.block) for place in subject.logs}
     settled = blocks[subject.logs[0].block].log(subject.logs[0])
     last = subject.logs[-1].block
-    contract = reader.domain.contract
+    account = _account(rpc, contract, last, constants)
+    loggers = {blocks[place.block].log(place).address for place in subject.logs}
     bundle = Bundle(
         asset,
         subject.kind,
@@ -53,7 +58,8 @@ def build(rpc: Rpc, reader: Reader, asset: Digest) -> Bundle:
         _path(reader.domain, subject, settled),
         tuple(_headers(rpc, sorted(blocks))),
         tuple(_proof(blocks[place.block], place) for place in subject.logs),
-        _account(rpc, contract, last),
+        account,
+        tuple(_parts(rpc, contract, loggers, last)) if account else (),
     )
     _check(bundle)
     return bundle
@@ -127,13 +133,25 @@ def _header(fields: Mapping[str, Any], number: int) -> bytes:
     return raw
 
 
-def _account(rpc: Rpc, contract: Address, number: int) -> AccountProof | None:
+def _account(rpc: Rpc, contract: Address, number: int, constants: Constants) -> AccountProof | None:
     """The contract's account at a block, if the chain gives proofs and its code is ours."""
     code = rpc.code(contract)
     if not is_our_code(code):
         return None
     found = rpc_proofs.account(rpc, contract, rule_slots(), number)
-    return None if found is None else AccountProof(code, *found)
+    return None if found is None else AccountProof(code, *found, constants)
+
+
+def _parts(
+    rpc: Rpc, contract: Address, loggers: Collection[Address], number: int
+) -> Iterator[PartProof]:
+    """The code behind the satellites' logs, on a chain that has proven the ledger's."""
+    for part in needed(contract, loggers):
+        address = part_addresses(contract)[part]
+        found = rpc_proofs.account(rpc, address, (), number)
+        if found is None:
+            raise _contradiction(f"it proves the ledger's code and not that of {part}")
+        yield PartProof(part, rpc.code(address), found[0])
 
 
 def _check(bundle: Bundle) -> None:

@@ -1,7 +1,7 @@
 """Checks a proof bundle against block hashes that its reader trusts, and nothing else. Pure.
 
     trusted hash ─▶ header ─▶ receiptsRoot ─▶ receipt ─▶ log ─▶ ids, signatures, path, votes
-                        └───▶ stateRoot ────▶ contract ─▶ code and validators
+                        └───▶ stateRoot ────▶ contracts ─▶ their code, and the validators
 
 Nothing here comes from the indexer; what cannot be proven is said in the verdict.
 """
@@ -18,6 +18,7 @@ from ledger.errors import ChainError
 from ledger.events import RawLog
 from ledger.proof_block import ProvenHeader, read_header, read_receipt, receipt_key
 from ledger.proof_format import Bundle, LogProof, ProofRefused
+from ledger.proof_parts import check_parts
 from ledger.proof_rules import ProvenRules, read_rules
 from ledger.proof_story import Story
 from ledger.proof_trie import BrokenProof, value_at
@@ -78,8 +79,10 @@ def _check(bundle: Bundle, anchors: Anchors) -> Verdict:
         raise BrokenProof("the logs are repeated or out of order")
     if not places or not all(places[0][0] <= number <= places[-1][0] for number in headers):
         raise BrokenProof("there are blocks before the first log or after the last one")
-    logs = [_proven_log(bundle, log, headers) for log in bundle.logs]
-    rules = _rules(bundle, headers[bundle.logs[-1].block], anchors)
+    proven = [_proven_log(bundle, log, headers) for log in bundle.logs]
+    logs = [logged for logged, _ in proven]
+    loggers = [logger for _, logger in proven]
+    rules = _rules(bundle, headers[bundle.logs[-1].block], anchors, loggers)
     story = Story(bundle, logs)
     state = story.state(rules)
     return Verdict(bundle.kind, state, *_sentences(bundle, anchors, headers, rules, story))
@@ -108,7 +111,10 @@ def _trusted_headers(bundle: Bundle, trusted: Collection[bytes]) -> Mapping[int,
     return {header.number: header for header in headers}
 
 
-def _proven_log(bundle: Bundle, proof: LogProof, headers: Mapping[int, ProvenHeader]) -> Logged:
+def _proven_log(
+    bundle: Bundle, proof: LogProof, headers: Mapping[int, ProvenHeader]
+) -> tuple[Logged, Address]:
+    """One log, and which contract's it is."""
     header = headers.get(proof.block)
     if header is None or not 0 <= proof.tx < MAX_INDEX:
         raise BrokenProof(f"there is no header of block {proof.block}")
@@ -124,15 +130,20 @@ def _proven_log(bundle: Bundle, proof: LogProof, headers: Mapping[int, ProvenHea
     logged = decode_log(raw, role, header.timestamp)
     if logged.event != proof.event:
         raise BrokenProof(f"a log is {logged.event}, not {proof.event}")
-    return logged
+    return logged, log.address
 
 
-def _rules(bundle: Bundle, header: ProvenHeader, anchors: Anchors) -> ProvenRules | None:
+def _rules(
+    bundle: Bundle, header: ProvenHeader, anchors: Anchors, loggers: Collection[Address]
+) -> ProvenRules | None:
     if bundle.account is None:
+        if bundle.parts:
+            raise BrokenProof("it proves the code of satellites and not of the ledger")
         return anchors.rules
     rules = read_rules(bundle.contract, header, bundle.account)
     if anchors.code_hash not in (None, rules.code_hash):
         raise BrokenProof("the contract's code is not the one that you expect")
+    check_parts(bundle, bundle.account, header, rules, loggers)
     return rules
 
 
@@ -156,12 +167,15 @@ def _sentences(
     elif bundle.account is None:
         trusted.append("the contract's code, its validators and threshold: by the endpoint's word")
     else:
-        proved.append(f"the contract's code ({hex_of(rules.code_hash)}) is that of Kudos")
-    if any(log.event in _BY_SATELLITES for log in bundle.logs):
-        trusted.append(
-            "that the ledger's satellites are those of Kudos: their code was fixed when it was"
-            " deployed, and every node checks it when it starts"
-        )
+        shown = ", ".join(["the ledger", *(part.part for part in bundle.parts)])
+        proved += [
+            f"the contract's code ({hex_of(rules.code_hash)}) is that of Kudos",
+            f"so is that of all that logged it ({shown}), with the constants of this ledger; all"
+            " its satellites were created from the code of Kudos",
+        ]
+        trusted.append("that the ledger itself was created by the constructor of Kudos")
+    if bundle.account is None and any(log.event in _BY_SATELLITES for log in bundle.logs):
+        trusted.append("the code of the ledger's satellites: it is not in this bundle")
     return tuple(proved), (*trusted, *story.trusted)
 
 

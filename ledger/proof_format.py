@@ -13,10 +13,11 @@ from typing import Annotated
 
 import msgspec
 
+from ledger.creation import Constants
 from ledger.errors import KudosError
 from ledger.types import Address, Digest, hex_of
 
-FORMAT = "kudos-proof/1"
+FORMAT = "kudos-proof/2"
 MAX_BYTES = 64 << 20
 KINDS = (
     *("REQUEST", "ACCEPTED", "CONFIRMED", "RESULT", "REJECTED", "CANARY_OPENED"),
@@ -44,11 +45,22 @@ class LogProof:
 
 @dataclass(frozen=True, slots=True)
 class AccountProof:
-    """The contract under the stateRoot of the newest header: its code, and the seats' slots."""
+    """The contract under the stateRoot of the newest header: its code, and the slots of the
+    validators and of what its satellites were created from, which ``constants`` give."""
 
     code: bytes
     proof: tuple[bytes, ...]
     storage: tuple[tuple[bytes, ...], ...]
+    constants: Constants
+
+
+@dataclass(frozen=True, slots=True)
+class PartProof:
+    """Another contract of the ledger under the same stateRoot, by the name of its artifact."""
+
+    part: str
+    code: bytes
+    proof: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,8 @@ class Bundle:
     headers: tuple[bytes, ...]
     logs: tuple[LogProof, ...]
     account: AccountProof | None
+    parts: tuple[PartProof, ...] = ()
+    """The contracts that logged any of it, or whose code did, but for the ledger itself."""
 
 
 # What JSON readers agree on; chain ids and blocks are far below.
@@ -83,6 +97,13 @@ class _Account(msgspec.Struct, forbid_unknown_fields=True):
     code: str
     proof: list[str]
     storage: list[list[str]]
+    constants: dict[str, int | str]
+
+
+class _Part(msgspec.Struct, forbid_unknown_fields=True):
+    part: str
+    code: str
+    proof: list[str]
 
 
 class _Text(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,6 +117,7 @@ class _Text(msgspec.Struct, forbid_unknown_fields=True):
     headers: list[str]
     logs: list[_Log]
     account: _Account | None
+    parts: list[_Part]
 
 
 def encode(bundle: Bundle) -> bytes:
@@ -120,7 +142,12 @@ def encode(bundle: Bundle) -> bytes:
             "code": hex_of(account.code),
             "proof": _hexes(account.proof),
             "storage": [_hexes(nodes) for nodes in account.storage],
+            "constants": account.constants.as_json(),
         },
+        "parts": [
+            {"part": part.part, "code": hex_of(part.code), "proof": _hexes(part.proof)}
+            for part in bundle.parts
+        ],
     }
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
@@ -131,7 +158,7 @@ def decode(raw: bytes) -> Bundle:
         raise _unreadable(f"it has {len(raw)} bytes, more than any bundle")
     try:
         bundle = _bundle(msgspec.json.decode(raw, type=_Text))
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise _unreadable(str(error)) from error
     if b"".join(raw.split()) != encode(bundle).strip():
         raise _unreadable("it is not in the one spelling that bundles have")
@@ -157,12 +184,14 @@ def _bundle(text: _Text) -> Bundle:
             for log in text.logs
         ),
         None if account is None else _account(account),
+        tuple(PartProof(part.part, _unhex(part.code), _unhexes(part.proof)) for part in text.parts),
     )
 
 
 def _account(text: _Account) -> AccountProof:
     storage = tuple(_unhexes(nodes) for nodes in text.storage)
-    return AccountProof(_unhex(text.code), _unhexes(text.proof), storage)
+    constants = Constants.from_json(text.constants)
+    return AccountProof(_unhex(text.code), _unhexes(text.proof), storage, constants)
 
 
 def _hexes(values: Iterable[bytes]) -> list[str]:

@@ -128,13 +128,15 @@ class Story:
         require(opened == record.seal, "the opening of the RESULT's seal is not its own")
         self.found.ids["K3"] = self._hash.kudos(3, self.found.ids["RESULT"], digest, item.seal_salt)
         self.proved.append(f"the host opened its RESULT's seal and claimed K3 in block {log.block}")
-        self._mark(item, kind, beacon, log)
+        self._mark(settled, item, kind, beacon, log)
         self._by_contract = kind == PUZZLE
         if not self._by_contract:
             self._open(3, log.timestamp)
 
-    def _mark(self, item: CanaryItem, kind: int, beacon: Logged | None, log: Logged) -> None:
-        record = self._settled.record
+    def _mark(
+        self, settled: Settlement, item: CanaryItem, kind: int, beacon: Logged | None, log: Logged
+    ) -> None:
+        record = settled.record
         mark = item.mark_hash
         if kind != DRAWN:
             require(beacon is None, "a planted canary needs no beacon")
@@ -148,22 +150,30 @@ class Story:
         opened = self._hash.commitment(record, item.task_digest, mark)
         require(opened == record.commitment, "the opening is not that of the commitment")
         if kind == DRAWN:
-            self._drawn(beacon)
+            self._drawn(settled, beacon)
             return
         self.proved.append(f"its commitment was opened in block {log.block}: a planted canary")
         if item.signature is not None:
             self._home_opened(item, log)
 
-    def _drawn(self, beacon: Logged | None) -> None:
+    def _drawn(self, settled: Settlement, beacon: Logged | None) -> None:
         require(beacon is not None, "a drawn canary needs its beacon")
         assert beacon is not None, "required above"
         number = keccak(beacon.args["value"] + self.found.ids["REQUEST"])
-        share = int.from_bytes(number[:2], "big")
+        share, period = int.from_bytes(number[:2], "big"), beacon.args["period"]
+        known = f"the beacon of period {period}, known in block {beacon.block}, draws it"
+        if self._bundle.account is None:
+            self.proved.append(f"{known} where more than {share} of 65,536 are drawn")
+            self.trusted.append("the rate of drawing, and that the beacon is that of its period")
+            return
+        # These constants are in the code that the proof shows.
+        constants = self._bundle.account.constants
+        require(share < constants.draw_rate, "the beacon does not draw it")
+        due = settled.settled_at // constants.beacon_period_seconds
+        require(period == due, f"its beacon is that of period {due}, not {period}")
         self.proved.append(
-            f"the beacon of period {beacon.args['period']}, known in block {beacon.block}, draws"
-            f" it where more than {share} of 65,536 are drawn"
+            f"{known}: it was settled in that period, and of 65,536 {constants.draw_rate} are drawn"
         )
-        self.trusted.append("the rate of drawing, and that the beacon is that of its period")
 
     def _home_opened(self, item: CanaryItem, log: Logged) -> None:
         ids, record = self.found.ids, self._settled.record

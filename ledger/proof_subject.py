@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from ledger import browse
 from ledger.errors import UsageError
 from ledger.reader import Reader
@@ -48,11 +46,12 @@ class UnknownAsset(UsageError):
     """The copy holds no asset of this id."""
 
 
-def find(reader: Reader, asset: Digest) -> Subject:
-    """What has this id; UnknownAsset when nothing that is settled, or came by itself, has."""
+def find(reader: Reader, asset: Digest, period_seconds: int) -> Subject:
+    """What has this id; UnknownAsset when nothing that is settled, or came by itself, has. A period
+    of the beacon is so long."""
     claims = browse.claims(reader.connection, "k.kudos_id = ?", (asset,))
     if claims:
-        return _of_claim(reader, claims[0])
+        return _of_claim(reader, claims[0], period_seconds)
     row = _one(reader, "SELECT kind, request_id FROM steps WHERE asset_id = ?", asset)
     if row:
         return _of_step(reader, asset, *row)
@@ -102,7 +101,7 @@ def _opening(reader: Reader, asset: Digest) -> Subject:
     return _subject(reader, asset, "CANARY_OPENED", settled, place)
 
 
-def _of_claim(reader: Reader, claim: KudosRow) -> Subject:
+def _of_claim(reader: Reader, claim: KudosRow, period_seconds: int) -> Subject:
     kind = f"K{claim.level}"
     if claim.origin == "open":
         solved = (_at("PuzzleSolved", claim.place),)
@@ -114,7 +113,8 @@ def _of_claim(reader: Reader, claim: KudosRow) -> Subject:
             hint="Delete the copy: it is rebuilt from the chain.",
         )
     how = _claim_event(reader, claim)
-    logs = [*_claimed(reader, claim, how), *_votes(reader, claim, how)]
+    claimed = _claimed(reader, claim, how, settled.place.timestamp // period_seconds)
+    logs = [*claimed, *_votes(reader, claim, how)]
     return _subject(reader, claim.chain_id, kind, settled, *logs)
 
 
@@ -132,25 +132,13 @@ def _claim_event(reader: Reader, claim: KudosRow) -> str:
     return "Receipted" if is_receipt else "ClaimedAgain"
 
 
-def _claimed(reader: Reader, claim: KudosRow, how: str) -> Iterator[LogPlace]:
+def _claimed(reader: Reader, claim: KudosRow, how: str, period: int) -> Iterator[LogPlace]:
     if how == "CanariesClaimed" and claim.origin == "drawn":
-        yield from _beacon(reader, claim)
+        sql = "SELECT block, log_index FROM beacon_steps WHERE kind = 'known' AND period = ?"
+        if place := _one(reader, sql, period):
+            yield LogPlace("BeaconKnown", *place)
     if how in ("CanariesClaimed", "Receipted", "ClaimedAgain"):
         yield _at(how, claim.place)
-
-
-def _beacon(reader: Reader, claim: KudosRow) -> Iterator[LogPlace]:
-    """The last beacon that was known when this was claimed, and that draws the request."""
-    sql = (
-        "SELECT beacon, block, log_index FROM beacon_steps WHERE kind = 'known'"
-        " AND (block, log_index) < (?, ?) ORDER BY block DESC, log_index DESC LIMIT 64"
-    )
-    place = (claim.place.block, claim.place.log_index)
-    found = reader.connection.execute(sql, place).fetchall()
-    if found:
-        # Of several the one that gives the least number: no other can have drawn it.
-        best = min(found, key=lambda row: keccak(row[0] + claim.request_id))
-        yield LogPlace("BeaconKnown", *best[1:])
 
 
 def _votes(reader: Reader, claim: KudosRow, how: str) -> Iterator[LogPlace]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger import browse, docket, schema, standing
+from ledger import browse, docket, schema, standing, timed_out
 from ledger.open_copy import OpenCopy
 from ledger.rows import (
     Draw,
@@ -23,6 +23,7 @@ from ledger.rows import (
     UnvotedCanary,
     UnvotedSingle,
     ValidatorRow,
+    ValidatorTest,
     Vote,
 )
 from ledger.types import Address, BlockNumber, Digest
@@ -74,6 +75,12 @@ class Reader(OpenCopy):
         Kudos of the node."""
         return standing.drawn_passed(self._conn, node, at)
 
+    def largest_amounts(
+        self, node: Address, limit: int, at: BlockNumber | None = None
+    ) -> list[int]:
+        """The points that a node has from those that it has most of them from, in falling order."""
+        return standing.largest_amounts(self._conn, node, limit, at)
+
     def strangers(self, host: Address, at: BlockNumber | None = None) -> tuple[int, int]:
         """(tried, good) of the homes that a host helped before they had done any work."""
         return standing.strangers(self._conn, host, at)
@@ -105,6 +112,17 @@ class Reader(OpenCopy):
     def is_final_claimed(self, kudos_id: Digest) -> bool:
         """Whether it was claimed in a final block."""
         return self._exists(f"kudos WHERE kudos_id = ? AND block <= {_FINAL}", kudos_id)
+
+    def open_claims(
+        self, host: Address, until: int, times: int, limit: int = 64
+    ) -> list[timed_out.OpenClaim]:
+        """A host's claims that are undecided and were made before a second, up to so many times;
+        the oldest first."""
+        return timed_out.open_claims(self._conn, host, until, times, limit)
+
+    def is_over(self, kudos_id: Digest) -> bool:
+        """Whether a claim is decided, or made again, in a final block."""
+        return timed_out.is_over(self._conn, kudos_id)
 
     def kudos_state(self, kudos_id: Digest) -> int | None:
         """CLAIMED, VERIFIED or REFUSED of ``ledger.schema``; None for an unknown one."""
@@ -205,6 +223,10 @@ class Reader(OpenCopy):
     def draw(self, request_id: Digest) -> Draw | None:
         """What the beacon made of a request."""
         return browse.draw(self._conn, request_id)
+
+    def validator_test(self, request_id: Digest) -> ValidatorTest | None:
+        """What showed that this request's claim tested the validators, if it did."""
+        return browse.validator_test(self._conn, request_id)
 
     def steps(self, request_id: Digest) -> list[SingleStep]:
         """The assets of a migration that came the strict way."""

@@ -145,6 +145,16 @@ _SENTENCES = {
     ),
     "NoPuzzle": ("The host has no puzzle to solve now.", "Wait a block, or ask for another one."),
     "NotSolved": ("This does not solve the puzzle.", "Search on; the target names the host."),
+    "NotATest": (
+        "There is no claim {0}: no canary was claimed on what these salts lead to.",
+        "Show REQUEST, RESULT and both salts of one test; wait for its claim.",
+    ),
+    "TestTooEarly": (
+        "It is too early to show that claim {0} was a test: validators could still hide their"
+        " votes.",
+        "Wait until it is decided or timed out, and the round in which votes on it are revealed is"
+        " over.",
+    ),
     "BadSeconds": ("A length of the beacon's periods is zero.", "Give every length in seconds."),
     "NotNow": ("The beacon's period does not stand where this is possible.", "Wait for its turn."),
     "TooFarAhead": (

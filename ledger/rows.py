@@ -117,6 +117,18 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatorTest:
+    """A K3 claim that was no run's, made to test the validators, and what proves it."""
+
+    kudos_id: Digest
+    request_id: Digest
+    result_id: Digest
+    seal_salt: Digest
+    salt: Digest
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class SingleStep:
     """One asset that came by itself: signed by its owner, or (None) sent by it."""
 

@@ -69,6 +69,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "beacon_commitments": ("period", "validator", "commitment", "block", "log_index"),
     "beacon_reveals": ("period", "validator", "secret", "block", "log_index"),
     "beacon_steps": ("period", "kind", "number", "beacon", "block", "log_index"),
+    "tests": (*("kudos_id", "request_id", "result_id", "seal_salt", "salt", "block", "log_index"),),
     "puzzles": ("host", "counter", "difficulty", "number", "block", "log_index"),
     "carried": ("host", "k1", "k2", "k3", "block", "log_index"),
     "life": ("kind", "number", "contract", "block", "log_index"),
@@ -79,7 +80,8 @@ ROWS: dict[str, tuple[str, ...]] = {
 is made again names that id in ``repeats`` and has one of its own, made from it and ``attempt``.
 ``home`` is zero where the contract itself gave the puzzle. A migration that came the strict way has
 no ``root``; its single assets are in ``steps``, the signatures of those in ``signatures``, and
-where there is none the owner sent the transaction.
+where there is none the owner sent the transaction. ``tests`` are claims that tested the validators;
+``kudos_id`` is the id of the first claim.
 """
 
 NODE_TOTALS = (
@@ -167,6 +169,7 @@ _KEYS: dict[str, Any] = {
     "vote_reveals": ("validator", "round"),
     "decisions": "kudos_id",
     "openings": "request_id",
+    "tests": "kudos_id",
     "draws": "request_id",
     "skipped": ("block", "log_index", "item"),
     "validator_sets": "version",
@@ -212,6 +215,7 @@ _ADDITIONS = (
     " WHERE result_id IS NOT NULL",
     "CREATE INDEX migrations_by_answer ON migrations (substr(answer_id, 1, 8))",
     "CREATE INDEX skipped_by_request ON skipped (request_id)",
+    "CREATE INDEX tests_by_request ON tests (request_id)",
     "CREATE INDEX openings_by_home ON openings (home)",
     "CREATE INDEX votes_by_validator ON votes (validator, verdict)",
 )

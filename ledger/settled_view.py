@@ -6,7 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ledger.types import BlockNumber, Digest, UnixSeconds
+from ledger.assets import Migration
+from ledger.rows import Draw, Opening
+from ledger.timed_out import OpenClaim
+from ledger.types import Address, BlockNumber, Digest, UnixSeconds
 
 
 class Head(Protocol):
@@ -34,6 +37,8 @@ class Settled(Protocol):
     def batch_index(self) -> int | None: ...
     @property
     def place(self) -> InBlock: ...
+    @property
+    def migration(self) -> Migration: ...
 
 
 class SettledView(Protocol):
@@ -48,5 +53,19 @@ class SettledView(Protocol):
     def family_number(self, family: Digest, /) -> int | None: ...
 
 
+class OpenClaims(SettledView, Protocol):
+    """What is asked besides of who makes claims again."""
+
+    def open_claims(
+        self, host: Address, until: int, times: int, limit: int = ..., /
+    ) -> list[OpenClaim]: ...
+    def is_over(self, kudos_id: Digest, /) -> bool: ...
+    def opening(self, request_id: Digest, /) -> Opening | None: ...
+    def draw(self, request_id: Digest, /) -> Draw | None: ...
+
+
 OpenIndex = Callable[[], AbstractContextManager[SettledView]]
 """Opens the index for one step, in the thread that makes the step."""
+
+OpenClaimsIndex = Callable[[], AbstractContextManager[OpenClaims]]
+"""The same for claims that are made again."""

@@ -12,46 +12,29 @@ transaction that was sent: its items are looked at again when the index had time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ledger import calls, claim_calls
-from ledger.abi import ContractReverted
 from ledger.canary_claims import claim_where_settled, in_claim_order
 from ledger.contracts import contracts_of
 from ledger.deployment import Deployment
+from ledger.dispatch import Dispatch, Load
 from ledger.eip712 import digest
 from ledger.errors import ChainError, SetupError
-from ledger.event_types import BatchSettled, ClaimSkipped, Event
-from ledger.events import decode
+from ledger.event_types import BatchSettled, ClaimSkipped
 from ledger.outbox import CANARY, MIGRATION, Item, Outbox
 from ledger.packed_claims import ClaimItem
 from ledger.ports import Clock
-from ledger.reasons import Reason
 from ledger.record import batch_order, encode_batch
 from ledger.refused_items import RefusedItems, Step, StepResult
-from ledger.rpc import Receipt
 from ledger.sender import Sender
-from ledger.settled_view import Head, OpenIndex, SettledView
-from ledger.types import Address, Digest, TxHash
+from ledger.settled_view import OpenIndex, SettledView
+from ledger.types import Digest
 
 MAX_CLAIMS = 16
 """K3 claims per transaction; each takes 25,000 to 60,000 gas and half a kB."""
 
 _MAX_BATCHES_PER_STEP = 4
-_NOTHING = ("NothingToSettle", "NothingToClaim")
-"""What the contracts answer when they want none of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """One transaction: what it carries, and how to ask about a single item of it."""
-
-    kind: str
-    contract: Address
-    keys: Sequence[Digest]
-    data: bytes
-    single: Callable[[Digest], bytes]
 
 
 class Settler:
@@ -78,11 +61,13 @@ class Settler:
         self._deployment = deployment
         self._contracts = contracts_of(deployment.contract)
         self._refused = RefusedItems(outbox, sender.rpc, deployment.contract)
+        self._dispatch = Dispatch(
+            *(outbox, sender, self._refused, clock, self._contracts.all), resend_after
+        )
         self._clock = clock
         self._min_batch = min_batch
         self._max_age = max_age
         self._max_batch = max_batch
-        self._resend_after = resend_after
 
     def step(self) -> StepResult:
         """Does what can be done now. Never raises for a chain or an index out of reach."""
@@ -105,7 +90,7 @@ class Settler:
         pending = self._outbox.pending(MIGRATION)
         unsettled = [item for item in pending if not step.index.is_settled(item.key)]
         step.result.waiting += len(unsettled)
-        ready = self._ready(unsettled, step)
+        ready = self._dispatch.ready(unsettled, step)
         for _ in range(_MAX_BATCHES_PER_STEP):
             if not self._worth_sending(ready):
                 return
@@ -123,11 +108,13 @@ class Settler:
         ordered = [by_migration[migration] for migration in batch_order(by_migration)]
         data = calls.settle(self._sender.address, encode_batch(by_migration))
         contract = self._contracts.ledger
-        load = _Load(MIGRATION, contract, ordered, data, self._single_settlement)
-        receipt = self._send(load, step)
+        load = Load(MIGRATION, contract, ordered, data, self._single_settlement)
+        receipt = self._dispatch.send(load, step)
         if receipt is None:
             return
-        settled = [event for event in self._events(receipt) if isinstance(event, BatchSettled)]
+        settled = [
+            event for event in self._dispatch.events(receipt) if isinstance(event, BatchSettled)
+        ]
         if len(settled) != 1:
             raise ChainError(
                 f"A settlement was mined and announced {len(settled)} batches.",
@@ -147,7 +134,7 @@ class Settler:
         unclaimed = [item for item in pending if not step.index.is_claimed(item.key)]
         step.result.waiting += len(unclaimed)
         claims: dict[Digest, ClaimItem] = {}
-        for item in self._ready(unclaimed, step):
+        for item in self._dispatch.ready(unclaimed, step):
             claim = self._claim_for(item.key, step.index)
             if claim is not None:
                 claims[item.key] = claim
@@ -161,11 +148,13 @@ class Settler:
         def single(key: Digest) -> bytes:
             return claim_calls.claim([claims[key]])
 
-        load = _Load(CANARY, self._contracts.claims, keys, data, single)
-        receipt = self._send(load, step)
+        load = Load(CANARY, self._contracts.claims, keys, data, single)
+        receipt = self._dispatch.send(load, step)
         if receipt is None:
             return
-        skips = [event for event in self._events(receipt) if isinstance(event, ClaimSkipped)]
+        skips = [
+            event for event in self._dispatch.events(receipt) if isinstance(event, ClaimSkipped)
+        ]
         step.result.claimed += len(claims) - len(skips)
         for skip in skips:
             key = load.keys[skip.item]
@@ -178,63 +167,3 @@ class Settler:
         if settled is None:
             return None
         return claim_where_settled(rpc, domain, canary, settled, index.family_number)
-
-    # -- both ----------------------------------------------------------------------------------
-
-    def _ready(self, items: Iterable[Item], step: Step) -> list[Item]:
-        """Those that no transaction is under way for."""
-        under_way: dict[TxHash, bool] = {}
-        ready = []
-        for item in items:
-            if item.kind == MIGRATION and item.skip_reason == Reason.SEQUENCE_USED:
-                self._refused.resolve(item, step)
-            elif self._is_quiet(item):
-                if item.tx is not None and item.tx not in under_way:
-                    under_way[item.tx] = self._is_under_way(item.tx, step.head)
-                if item.tx is None or not under_way[item.tx]:
-                    ready.append(item)
-        return ready
-
-    def _is_quiet(self, item: Item) -> bool:
-        """Whether enough time has passed since something was last tried with it."""
-        return not 0 <= self._clock.now() - item.sent_at < self._resend_after
-
-    def _is_under_way(self, tx: TxHash, head: Head) -> bool:
-        """Whether a transaction may still have effects that the index has not seen."""
-        receipt = self._sender.rpc.receipt(tx)
-        if receipt is not None:
-            return head.number < receipt.block_number
-        # A transaction in the mempool holds its nonce: what is sent behind it would wait with it.
-        return self._sender.rpc.knows(tx)
-
-    def _send(self, load: _Load, step: Step) -> Receipt | None:
-        """Sends; None when the contract wants none of it, and each item knows why."""
-        try:
-            receipt = self._sender.send(
-                load.contract,
-                load.data,
-                on_signed=lambda tx: self._outbox.mark_sent(load.kind, load.keys, tx),
-            )
-        except ContractReverted as error:
-            if error.error not in _NOTHING:
-                raise
-            self._explain(load, error, step)
-            return None
-        step.result.gas_used += receipt.gas_used
-        return receipt
-
-    def _explain(self, load: _Load, error: ContractReverted, step: Step) -> None:
-        """The contract gives the reason of the first item alone, so the others are asked singly."""
-        block = self._sender.rpc.block_number()
-        self._refused.note(load.kind, load.keys[0], error.values[0], block, step)
-        for key in load.keys[1:]:
-            try:
-                self._sender.dry_run(load.contract, load.single(key))
-            except ContractReverted as single:
-                if single.error not in _NOTHING:
-                    raise
-                self._refused.note(load.kind, key, single.values[0], block, step)
-
-    def _events(self, receipt: Receipt) -> list[Event]:
-        ours = (log for log in receipt.logs if log.address in self._contracts.all)
-        return [decode(log) for log in ours]

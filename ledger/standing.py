@@ -138,6 +138,31 @@ def drawn_passed(conn: sqlite3.Connection, node: Address, at: BlockNumber | None
     return int(conn.execute(sql, (node, _until(at))).fetchone()[0])
 
 
+def largest_amounts(
+    conn: sqlite3.Connection, node: Address, limit: int, at: BlockNumber | None
+) -> list[int]:
+    """The greatest amounts of points that a node has for the tasks of one home each. What the
+    contract itself gave stands under the zero address; what came from an earlier ledger under
+    none."""
+    sql = (
+        "SELECT home, points FROM flows WHERE host = ? AND points > 0 ORDER BY points DESC LIMIT ?"
+    )
+    if at is None:
+        return [points for _, points in conn.execute(sql, (node, limit))]
+    weights = " ".join(f"WHEN {level} THEN {weight}" for level, weight in POINTS.items())
+    later = (
+        f"SELECT home, sum(CASE level {weights} END) FROM kudos WHERE host = ?"
+        f" AND decided_block > ? AND {_VERIFIED} GROUP BY home"
+    )
+    young: dict[bytes, int] = dict(conn.execute(later, (node, at)))
+    # Each home that has grown since may have pushed one out that belongs among them.
+    amounts = [
+        points - young.get(home, 0)
+        for home, points in conn.execute(sql, (node, limit + len(young)))
+    ]
+    return sorted(filter(None, amounts), reverse=True)[:limit]
+
+
 def strangers(conn: sqlite3.Connection, host: Address, at: BlockNumber | None) -> tuple[int, int]:
     """Among the homes of a host's last tasks: those that had done no verified work when it first
     helped them, and how many of these have by now."""

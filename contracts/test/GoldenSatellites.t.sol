@@ -5,6 +5,7 @@ import {AnchoredLedger} from "../anchored/AnchoredLedger.sol";
 import {Beacon} from "../Beacon.sol";
 import {IClaimVotes} from "../interfaces/IClaimVotes.sol";
 import {IValidatorQueue} from "../interfaces/IValidatorQueue.sol";
+import {IValidatorTests} from "../interfaces/IValidatorTests.sol";
 import {Assets} from "../libraries/Assets.sol";
 import {ClaimAssets} from "../libraries/ClaimAssets.sol";
 import {PuzzleResult} from "../libraries/PuzzleResult.sol";
@@ -73,6 +74,17 @@ contract GoldenSatellitesTest is GoldenVectors {
             assertEq(PuzzleResult.digest(_word(item, ".solution")), _word(item, ".resultDigest"), "digest");
         }
         assertTrue(_has(".puzzleResults[0]"), "there are some");
+    }
+
+    function testValidatorTests() public {
+        address where = _address(".contracts", ".claims");
+        vm.etch(where, _claimsCode());
+        for (uint256 i = 0; _has(_at(".validatorTests", i)); ++i) {
+            string memory item = _at(".validatorTests", i);
+            bytes32 found = IValidatorTests(where).testDigest(_word(item, ".requestId"), _word(item, ".salt"));
+            assertEq(found, _word(item, ".digest"), "digest");
+        }
+        assertTrue(_has(".validatorTests[0].digest"), "there are some");
     }
 
     function testSecrets() public {

@@ -149,6 +149,10 @@ class Client:
         """How one validator votes."""
         return self._one(found.Validator, f"/validators/{address}")
 
+    def validator_tests(self, address: str, *, said: str | None = None) -> Iterator[rules.Tested]:
+        """What it said of opened tests of the validators, the newest first."""
+        return self._pages(rules.Tested, f"/validators/{address}/tests", said=said)
+
     def votes(self, **filters: Any) -> Iterator[found.Vote]:
         """Votes, the newest first: ``validator``, ``kudos_id``, ``verdict``."""
         return self._pages(found.Vote, "/votes", **filters)

@@ -17,6 +17,7 @@ from ledger.desk.api_models import (
     StateText,
     VerdictText,
 )
+from ledger.desk.api_rule_models import ValidatorTest
 
 
 class Asset(Model):
@@ -163,6 +164,8 @@ class LifeCycle(Migration):
 
     steps: list[Step]
     checks: list[Check]
+    test: ValidatorTest | None
+    """Where the claim was made to test the validators, what shows it: its result is no run's."""
 
 
 class Canary(Place):
@@ -231,6 +234,8 @@ class Why(Model):
     block: int
     timestamp: int
     decided_block: int | None
+    tested: bool
+    """Whether the claim was made to test the validators, and is no run's."""
 
 
 class Hit(Model):
@@ -280,3 +285,9 @@ class Validator(Model):
     oldest_silent_since: int | None
     missed: int
     """Decided claims without its vote."""
+    tests_approved: int
+    """Tests of the validators, opened since, that it approved: it did not look."""
+    tests_refused: int
+    tests_abstained: int
+    tests_silent: int
+    """Those that it could have voted on and did not."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ledger import schema
+from ledger import schema, validator_test
 from ledger.assets import ConfirmedMigration, RejectedMigration, process_name_text
 from ledger.desk import api_asset_models as assets
 from ledger.desk import api_models as models
+from ledger.desk import api_rule_models as rules
 from ledger.desk.checks import checks
-from ledger.desk.queries import why
+from ledger.desk.queries import validator_tests, why
 from ledger.desk.queries.explore import AssetRow
 from ledger.eip712 import digest
 from ledger.reader import Reader
 from ledger.reasons import describe
-from ledger.rows import KudosRow, Place, SettledMigration, Step, Vote
+from ledger.rows import KudosRow, Place, SettledMigration, Step, ValidatorTest, Vote
 from ledger.types import Digest, hex_of
 
 STATES: dict[int, models.StateText] = {
@@ -75,7 +76,8 @@ def life_cycle(reader: Reader, settled: SettledMigration) -> assets.LifeCycle:
     opening = reader.opening(settled.request_id)
     claims = reader.claims_of(settled.request_id)
     alone = reader.steps(settled.request_id)
-    found = checks(reader.domain, settled, opening, claims, alone)
+    test = reader.validator_test(settled.request_id)
+    found = checks(reader.domain, settled, opening, claims, alone, test)
     signatures = {step.asset_id: step.signature for step in alone}
     steps = [
         _step(reader, settled, each, signatures.get(each.id))
@@ -84,6 +86,7 @@ def life_cycle(reader: Reader, settled: SettledMigration) -> assets.LifeCycle:
     return assets.LifeCycle.model_validate(
         _migration_fields(reader, settled)
         | {"steps": steps, "checks": [assets.Check.model_validate(each) for each in found]}
+        | {"test": None if test is None else _test(test)}
     )
 
 
@@ -187,6 +190,18 @@ def _step(
             **_place(step.place),
         }
     )
+
+
+def _test(test: ValidatorTest) -> rules.ValidatorTest:
+    fields = {name: getattr(test, name) for name in ("kudos_id", "result_id", "seal_salt", "salt")}
+    digest = validator_test.digest_of(test.request_id, test.salt)
+    made = fields | {"result_digest": digest, **_place(test.place)}
+    return rules.ValidatorTest.model_validate(made)
+
+
+def tested(row: validator_tests.Tested) -> rules.Tested:
+    fields = {name: getattr(row, name) for name in rules.Tested.model_fields}
+    return rules.Tested.model_validate(fields | {"state": STATES[row.state]})
 
 
 def _vote_fields(row: Vote) -> dict[str, object]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from ledger.contracts import contracts_of
-from ledger.event_types import BatchSettled, CanariesClaimed, Event, KudosMinted
+from ledger.event_types import BatchSettled, CanariesClaimed, Event, KudosMinted, ValidatorTested
 from ledger.events import RawLog, decode
 from ledger.packed_claims import decode_claimed
 from ledger.reader import Reader
 from ledger.record import decode_batch
 from ledger.types import BlockNumber, Digest, hex_of
 
-_NAMES: dict[type, str] = {KudosMinted: "TransferSingle"}
+_NAMES: dict[type, str] = {KudosMinted: "TransferSingle", ValidatorTested: "TestOpened"}
 """Events whose class is named apart from the contract's event."""
 
 

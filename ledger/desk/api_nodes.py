@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from ledger.desk import api_asset_models as assets
 from ledger.desk import api_convert as convert
 from ledger.desk import api_models as models
+from ledger.desk import api_rule_models as rules
 from ledger.desk.api_params import (
     AddressPath,
     AtBlock,
@@ -18,7 +19,7 @@ from ledger.desk.api_params import (
 )
 from ledger.desk.conditional import Ask, Question
 from ledger.desk.problems import BadRequest, NotFound
-from ledger.desk.queries import flow, node, nodes, validators, why
+from ledger.desk.queries import flow, node, nodes, validator_tests, validators, why
 from ledger.reader import Reader
 from ledger.types import Address, address_from_hex
 
@@ -142,6 +143,21 @@ def one_validator(ask: Ask, address: AddressPath) -> assets.Validator:
             if found.address == address.lower():
                 return found
     raise NotFound(f"{address} is no validator, and never was one that voted.")
+
+
+@router.get("/validators/{address}/tests", tags=["validators"])
+def validator_tests_of(
+    ask: Ask,
+    address: AddressPath,
+    said: validator_tests.Said | None = None,
+    limit: PageLimit = 50,
+    cursor: CursorText = None,
+) -> models.Page[rules.Tested]:
+    """Claims that tested the validators, once opened, the newest first; what this one said."""
+    with ask.snapshot() as reader:
+        who = address_from_hex(address)
+        page = validator_tests.opened_tests(reader, who, said, limit, cursor)
+    return models.Page(rows=[convert.tested(each) for each in page.rows], next=page.next)
 
 
 @router.get("/flow", tags=["flow"])

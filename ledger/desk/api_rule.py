@@ -18,6 +18,7 @@ from ledger.desk.queries import explore, rule, seats
 from ledger.desk.queries.common import read_cursor, write_cursor
 from ledger.desk.queries.explore_query import Kind, Origin
 from ledger.desk.views_migration import drawn
+from ledger.desk.views_participation import ended, stand
 from ledger.reader import Reader
 from ledger.types import Digest, address_from_hex
 
@@ -52,7 +53,10 @@ def list_rounds(
     """Rounds of committed votes on K3, the newest first: who committed, who never revealed."""
     with ask.snapshot() as reader:
         rows, following = _page(reader, rule.rounds, limit, cursor)
-    return models.Page(rows=[rules.Round.model_validate(row) for row in rows], next=following)
+        now = _now(reader)
+    seconds = ask.desk.deployment.round_seconds
+    found = [rules.Round.model_validate(ended(row, now, seconds)) for row in rows]
+    return models.Page(rows=found, next=following)
 
 
 @router.get("/beacon", tags=["canaries"])
@@ -62,7 +66,11 @@ def list_periods(
     """Periods of the beacon, the newest first: who took part, and the value if there is one."""
     with ask.snapshot() as reader:
         rows, following = _page(reader, rule.beacons, limit, cursor)
-    return models.Page(rows=[rules.Period.model_validate(row) for row in rows], next=following)
+        now = _now(reader)
+    ledger = ask.desk.deployment
+    seconds = (ledger.period_seconds, ledger.reveal_seconds)
+    found = [rules.Period.model_validate(stand(row, now, *seconds)) for row in rows]
+    return models.Page(rows=found, next=following)
 
 
 @router.get("/draws", tags=["canaries"])
@@ -83,6 +91,12 @@ def node_puzzles(ask: Ask, address: AddressPath, limit: PageLimit = 50) -> list[
     with ask.snapshot() as reader:
         found = rule.puzzles(reader, address_from_hex(address), limit)
     return [rules.Puzzle.model_validate(each) for each in found]
+
+
+def _now(reader: Reader) -> int:
+    """The chain's own time, as far as the copy has come."""
+    head = reader.head()
+    return head.timestamp if head else 0
 
 
 def _page(

@@ -32,7 +32,7 @@ class Proposal(Model):
     proposer: AddressText
     set_version: int
     """The version of the set that it builds on; after another change of the set it is stale."""
-    status: Literal["open", "approved", "withdrawn", "executed", "stale"]
+    status: Literal["open", "approved", "withdrawn", "executed", "stale", "lapsed"]
     ready_at: int | None
     """When the delay after its approval ends."""
     approvals: list[AddressText]
@@ -42,19 +42,22 @@ class Proposal(Model):
 
 
 class Round(Model):
-    """One round of votes on K3: who committed to votes, and who of these never revealed them."""
+    """One round of votes on K3: who committed to votes, and who of these has not revealed them."""
 
     number: int
     committed: list[AddressText]
     silent: list[AddressText]
+    """Empty while nothing can be revealed yet."""
 
 
 class Period(Round):
     """One period of the beacon: who committed to a secret, who never revealed it, and what came of
     it."""
 
-    status: Literal["open", "named", "known", "none"]
-    """named: it waits for its block; none: too few revealed, and nothing is drawn from it."""
+    status: Literal["committing", "running", "revealing", "waiting", "named", "known", "none"]
+    """As of the newest block. Commitments end when the period begins, reveals begin when it ends.
+    waiting: nobody has named its block yet; named: it waits for that block; none: too few revealed,
+    and nothing is drawn from it."""
     value: DigestText | None
 
 
@@ -88,3 +91,30 @@ class Draw(Place):
     kudos_id: DigestText | None
     """The K3 claimed on it, the latest where it was claimed again."""
     state: StateText | None
+
+
+class ValidatorTest(Place):
+    """What showed that a claim was made to test the validators: in place of a result's digest
+    stands one that follows from the request's id and a salt that nobody finds afterwards."""
+
+    kudos_id: DigestText
+    result_id: DigestText
+    seal_salt: DigestText
+    salt: DigestText
+    result_digest: DigestText
+    """Recomputed from request id and salt."""
+
+
+class Tested(Model):
+    """An opened test, and what one validator said of it; block and timestamp are the opening's."""
+
+    said: Literal["approved", "refused", "abstained", "silent"]
+    """approved: it did not look. silent: it could have voted and did not."""
+    kudos_id: DigestText
+    request_id: DigestText
+    home: AddressText
+    host: AddressText
+    state: StateText
+    """What became of the claim."""
+    block: int
+    timestamp: int

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from ledger import validator_test
 from ledger.assets import K3_CANARY, ConfirmedMigration, Kudos, Request
 from ledger.eip712 import Domain, digest, types
 from ledger.keys import recover
-from ledger.rows import KudosRow, Opening, SettledMigration, SingleStep
+from ledger.rows import KudosRow, Opening, SettledMigration, SingleStep, ValidatorTest
 from ledger.types import Address, Digest, Signature, hex_of
 
 SIGNATURE_LENGTH = 64
@@ -54,6 +55,7 @@ def checks(
     opening: Opening | None,
     claims: list[KudosRow],
     steps: Sequence[SingleStep] = (),
+    test: ValidatorTest | None = None,
 ) -> list[Check]:
     """Everything that can be recomputed of one migration, each with its outcome. A signature that
     is no key's is a contract wallet's, and the chain alone can judge it."""
@@ -62,6 +64,8 @@ def checks(
         found += _opening_checks(domain, settled, opening)
     for claim in claims:
         found += _claim_checks(domain, settled, claim)
+    if test is not None:
+        found += _test_checks(domain, claims, test)
     return found
 
 
@@ -115,6 +119,16 @@ def _claim_checks(domain: Domain, settled: SettledMigration, claim: KudosRow) ->
     if claim.level < K3_CANARY and claim.asset_id == settled.result_id:
         kudos = Kudos(claim.level, settled.confirmed_id or claim.asset_id)
     yield _check(f"K{claim.level} id", claim.chain_id, digest(domain, kudos))
+
+
+def _test_checks(domain: Domain, claims: list[KudosRow], test: ValidatorTest) -> Iterator[Check]:
+    """That nobody's run gave this digest: only who chose it beforehand has a salt for it."""
+    sealed = next((each.result_digest for each in claims if each.chain_id == test.kudos_id), None)
+    computed = validator_test.digest_of(test.request_id, test.salt)
+    yield _check("digest of a test, in place of a result's", sealed or b"", computed)
+    shown = (test.request_id, test.result_id, test.seal_salt, test.salt)
+    kudos_id = validator_test.kudos_of(domain, *shown)
+    yield _check("K3 id of the test", test.kudos_id, kudos_id)
 
 
 def _check(name: str, stated: bytes, computed: bytes) -> Check:

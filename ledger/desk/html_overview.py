@@ -13,7 +13,13 @@ from ledger.desk.context import Desk, find_life
 from ledger.desk.html_shell import Cursor, Link, Rows, show
 from ledger.desk.queries import flow, nodes, overview, rule, search
 from ledger.desk.views import LifeCycle
-from ledger.desk.views_migration import Drawn, commitment_words, drawn, signature_of
+from ledger.desk.views_migration import (
+    Drawn,
+    commitment_words,
+    drawn,
+    signature_of,
+    words_of_test,
+)
 from ledger.desk.views_overview import answers, since_first
 from ledger.desk.views_search import target
 from ledger.reader import Reader
@@ -49,6 +55,7 @@ def add_overview(app: FastAPI, desk: Desk) -> None:
                 signed=signed,
                 words=words,
                 draw=draw,
+                test_words=words_of_test(life.test),
             )
 
     @app.get("/flow", response_class=HTMLResponse, include_in_schema=False)

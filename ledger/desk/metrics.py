@@ -3,7 +3,7 @@ requests take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ledger.desk.context import Desk
 from ledger.desk.events import Listeners
 from ledger.desk.middleware import Load
-from ledger.desk.queries import overview
+from ledger.desk.queries import overview, validators
+from ledger.desk.queries.validator_tests import Counts, Said
 from ledger.errors import KudosError
-from ledger.types import hex_of
+from ledger.types import Address, hex_of
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -134,6 +135,7 @@ class _CopyCollector(Collector):
             yield from _counts(self._desk.once(reader, overview.counts))
             present = self._desk.members(reader)
             yield from _quorum(self._desk.once(reader, overview.quorum_health, present))
+            yield _tested(self._desk.once(reader, validators.tests_by, present))
 
 
 def _counts(counts: overview.Counts) -> Iterator[Metric]:
@@ -170,3 +172,15 @@ def _quorum(quorum: overview.QuorumHealth) -> Iterator[Metric]:
         waiting.add_metric((hex_of(each.validator),), each.claims)
         since.add_metric((hex_of(each.validator),), each.since or 0)
     yield from (waiting, since)
+
+
+def _tested(tests: Mapping[Address, Counts]) -> Metric:
+    found = CounterMetricFamily(
+        "kudos_validator_tests",
+        "Opened tests of the validators, by what this one said; to approve one is not to look.",
+        labels=("validator", "verdict"),
+    )
+    for validator, counts in tests.items():
+        for said in Said:
+            found.add_metric((hex_of(validator), str(said)), getattr(counts, said))
+    return found

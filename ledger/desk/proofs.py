@@ -35,8 +35,8 @@ def add_proofs(app: FastAPI, desk: Desk, prover: Prover | None) -> None:
     @app.get("/api/v1/proofs/{asset_id}", tags=["proofs"], responses=_ANSWERS)
     def proof(asset_id: DigestPath) -> Response:
         """The proof bundle of one asset or Kudos: headers, receipts and their Merkle-Patricia
-        proofs, the contract's code and validators, the way through the batch. Checked before it is
-        given; 503 while the chain cannot be asked."""
+        proofs, the validators, the code of every contract that logged it, the way through the
+        batch. Checked before it is given; 503 while the chain cannot be asked."""
         if prover is None:
             raise Problem(
                 503,

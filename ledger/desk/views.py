@@ -19,6 +19,7 @@ from ledger.rows import (
     SettledMigration,
     SingleStep,
     Step,
+    ValidatorTest,
     Vote,
 )
 from ledger.types import BlockNumber, Digest
@@ -70,6 +71,7 @@ class LifeCycle:
     draw: Draw | None
     alone: Mapping[Digest, SingleStep]
     """The assets that came one by one, by id."""
+    test: ValidatorTest | None
 
 
 def freshness(head: IndexHead | None, now: float, stale_after: float) -> Freshness:
@@ -104,7 +106,7 @@ def life_cycle(reader: Reader, request_id: Digest) -> LifeCycle | None:
     if settled is None:
         return None
     opening, claims = reader.opening(request_id), reader.claims_of(request_id)
-    alone = reader.steps(request_id)
+    alone, test = reader.steps(request_id), reader.validator_test(request_id)
     steps = [
         StepView(step, _detail(settled, step), reader.votes(step.id) if step.kudos else [])
         for step in reader.lifecycle(request_id)
@@ -115,9 +117,10 @@ def life_cycle(reader: Reader, request_id: Digest) -> LifeCycle | None:
         steps,
         opening,
         claims,
-        checks(reader.domain, settled, opening, claims, alone),
+        checks(reader.domain, settled, opening, claims, alone, test),
         reader.draw(request_id),
         {step.asset_id: step for step in alone},
+        test,
     )
 
 

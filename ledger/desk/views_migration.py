@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from ledger import validator_test
 from ledger.desk.checks import PLANTED, Check, mark_hash
 from ledger.eip712 import Domain, types
-from ledger.rows import Opening, SettledMigration, SingleStep, Step
+from ledger.rows import Opening, SettledMigration, SingleStep, Step, ValidatorTest
 from ledger.types import Digest, hex_of
 
 
@@ -80,4 +81,16 @@ def commitment_words(
         ("sequence number", str(request.seq)),
         ("task digest", hex_of(asset.task_digest)),
         ("mark hash", hex_of(mark)),
+    )
+
+
+def words_of_test(test: ValidatorTest | None) -> tuple[tuple[str, str], ...]:
+    """Names and values of the words under a test's digest, and the digest itself."""
+    if test is None:
+        return ()
+    return (
+        ("type hash", hex_of(keccak(types()["hashed"]["validatorTest"].encode()))),
+        ("request id", hex_of(test.request_id)),
+        ("salt", hex_of(test.salt)),
+        ("= sealed digest", hex_of(validator_test.digest_of(test.request_id, test.salt))),
     )

@@ -12,24 +12,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rlp
 from eth_account import Account
 from eth_hash.auto import keccak
 from fastapi.testclient import TestClient
 
-from ledger import proof_bundle, rpc_proofs
+from ledger import proof_bundle, proof_check, rpc_constants, rpc_proofs
 from ledger.contract_code import immutable
-from ledger.creation import Constants
+from ledger.contracts import contracts_of
+from ledger.creation import Constants, creation_codes, part_addresses
 from ledger.deploying import deploy
 from ledger.desk.app import create_app
 from ledger.embedded import EmbeddedChain
 from ledger.errors import ChainError
-from ledger.proof_block import header_bytes, read_header, receipt_bytes, receipt_key
+from ledger.proof_block import (
+    ProvenHeader,
+    header_bytes,
+    read_header,
+    receipt_bytes,
+    receipt_key,
+)
 from ledger.proof_bundle import build
 from ledger.proof_check import Anchors, Verdict, check, headers_of
-from ledger.proof_format import AccountProof, Bundle, ProofRefused, decode, encode
+from ledger.proof_format import AccountProof, Bundle, PartProof, ProofRefused, decode, encode
+from ledger.proof_parts import check_parts
 from ledger.proof_rules import read_rules, rule_slots
 from ledger.proof_subject import UnknownAsset
-from ledger.proof_trie import proof_of, value_at
+from ledger.proof_trie import BrokenProof, proof_of, value_at
 from ledger.rpc import Rpc
 from ledger.schema import CLAIMED, REFUSED, VERIFIED
 from ledger.types import Address, Digest
@@ -111,7 +120,9 @@ def test_the_verdict_says_who_and_how_many(world: World, bundles: dict[str, Bund
     assert "no further votes" in trusted and "part of chain 31337" in trusted
 
 
-def test_canaries_that_nobody_planted_for_validators(tmp_path: Path) -> None:
+def test_canaries_that_nobody_planted_for_validators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Drawn by the beacon, checked by the contract of a family, asked of the contract: each K3 is
     proven, with what the proof rests on, and a byte of it that changed is found."""
     with (
@@ -120,7 +131,7 @@ def test_canaries_that_nobody_planted_for_validators(tmp_path: Path) -> None:
         world.reader() as reader,
     ):
         for make, proved, trusted in (
-            (proof_canaries.draw, "known in block", "the beacon is that of its period"),
+            (proof_canaries.draw, "of 65,536 65535 are drawn", "part of chain"),
             (proof_canaries.solve, "claimed K3 in block", "its family's contract said so"),
             (proof_canaries.ask, "of the contract's own", "its family's contract said so"),
         ):
@@ -131,7 +142,34 @@ def test_canaries_that_nobody_planted_for_validators(tmp_path: Path) -> None:
             verdict = holds(bundle)
             assert (verdict.kind, verdict.state) == ("K3", "VERIFIED")
             assert proved in " ".join(verdict.proved) and trusted in " ".join(verdict.trusted)
+            assert {"KudosClaims", "ClaimDecisions"} <= {part.part for part in bundle.parts}
+            assert "the code of the ledger's satellites" not in " ".join(verdict.trusted)
+            if make is proof_canaries.draw:
+                refuse_other_draws(bundle, monkeypatch)
             change_each(bundle, spots(encode(bundle).rstrip())[::10])
+
+
+def refuse_other_draws(drawn: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beacon's code belongs to the proof, and a beacon of another period does not."""
+    assert [part.part for part in drawn.parts] == ["KudosClaims", "Beacon", "ClaimDecisions"]
+    anchors, first = Anchors([newest(drawn)]), drawn.parts[0]
+    no_beacon = tuple(log for log in drawn.logs if log.event != "BeaconKnown")
+    for reason, lie in {
+        "needs its beacon": replace(drawn, logs=no_beacon, parts=(first, drawn.parts[2])),
+        "needs the code of KudosClaims, Beacon, ClaimDecisions": replace(drawn, parts=(first,)),
+    }.items():
+        with pytest.raises(ProofRefused, match=reason):
+            check(lie, anchors)
+    # No chain has another beacon of this RESULT: what it was created with is made another here.
+    assert drawn.account is not None
+    for reason, constants in {
+        "does not draw it": replace(drawn.account.constants, draw_rate=0),
+        "its beacon is that of period": replace(drawn.account.constants, beacon_period_seconds=77),
+    }.items():
+        lie = replace(drawn, account=replace(drawn.account, constants=constants))
+        with monkeypatch.context() as patched, pytest.raises(ProofRefused, match=reason):
+            patched.setattr(proof_check, "check_parts", lambda *_: None)
+            check(lie, anchors)
 
 
 def spots(raw: bytes) -> list[int]:
@@ -200,6 +238,12 @@ def test_a_bundle_of_something_else_is_refused(bundles: dict[str, Bundle]) -> No
             good, account=replace(good.account, code=good.account.code + b"\0")
         ),
         "another contract's": replace(good, contract=Address(bytes(20)), account=None),
+        "beside the ledger it needs the code of nothing": replace(
+            good, parts=bundles["K3 VERIFIED"].parts
+        ),
+        "the code of satellites and not of the ledger": replace(
+            good, account=None, parts=bundles["K3 VERIFIED"].parts
+        ),
     }
     for reason, lie in lies.items():
         trusted = anchors
@@ -207,6 +251,58 @@ def test_a_bundle_of_something_else_is_refused(bundles: dict[str, Bundle]) -> No
             trusted = Anchors([newest(good), read_header(older).hash])
         with pytest.raises(ProofRefused, match=reason):
             check(lie, trusted)
+
+
+def with_code(bundle: Bundle, name: str, code: bytes) -> tuple[Bundle, ProvenHeader]:
+    """The bundle over a state in which one of the ledger's satellites has this code."""
+    codes = {part.part: part.code for part in bundle.parts} | {name: code}
+    keys = {part: keccak(part_addresses(bundle.contract)[part]) for part in codes}
+    accounts = {
+        keys[part]: rlp.encode([b"\x01", b"", bytes(32), keccak(raw)])
+        for part, raw in codes.items()
+    }
+    parts = tuple(
+        PartProof(part, raw, proof_of(accounts, keys[part])[1]) for part, raw in codes.items()
+    )
+    root, _ = proof_of(accounts, keys[name])
+    return replace(bundle, parts=parts), replace(headers_of(bundle)[-1], state_root=root)
+
+
+def test_what_only_looks_like_a_ledger_of_kudos_is_refused(bundles: dict[str, Bundle]) -> None:
+    """State and code that hash as they should, and are another's: a chain can hold anything."""
+    good = bundles["K3 VERIFIED"]
+    account, claims = good.account, contracts_of(good.contract).claims
+    assert account is not None and len(good.parts) == 2
+    rules = read_rules(good.contract, headers_of(good)[-1], account)
+    code, where = good.parts[0].code, part_addresses(good.contract)["ClaimDecisions"]
+    twice, foreign = (code.replace(where, b"\x77" * 20, count) for count in (1, -1))
+    assert twice != foreign
+    lies = {
+        "the code of its KudosClaims is not that of this version": bytes(len(code)),
+        "has two values": twice,
+        "constants in the code of its KudosClaims": foreign,
+    }
+    bundle, header = with_code(good, "KudosClaims", code)
+    check_parts(bundle, account, header, rules, [claims])
+    for reason, lie in lies.items():
+        bundle, header = with_code(good, "KudosClaims", lie)
+        with pytest.raises(BrokenProof, match=reason):
+            check_parts(bundle, account, header, rules, [claims])
+    bundle, header = with_code(good, "KudosClaims", foreign)
+    pretended = (replace(bundle.parts[0], code=code), *bundle.parts[1:])
+    with pytest.raises(BrokenProof, match="not that of the ledger's KudosClaims"):
+        check_parts(replace(bundle, parts=pretended), account, header, rules, [claims])
+    other = Constants(round_seconds=account.constants.round_seconds + 1)
+    for reason, constants in {
+        "were not created from": other,
+        "no ledger can be created": replace(other, draw_rate=1 << 20),
+        "constants in the code of its KudosLedger": replace(
+            account.constants, k1_per_host_and_epoch=7
+        ),
+    }.items():
+        with pytest.raises(ProofRefused, match=reason):
+            lie_account = replace(account, constants=constants)
+            check(replace(good, account=lie_account), Anchors([newest(good)]))
 
 
 def test_what_the_reader_expects_is_held_against_it(bundles: dict[str, Bundle]) -> None:
@@ -323,10 +419,13 @@ def test_the_rules_are_read_from_any_contract_of_ours(world: World) -> None:
     found = rpc_proofs.account(world.rpc, other.contract, rule_slots(), head)
     assert found is not None
     header = read_header(header_bytes(rpc_proofs.full_header(world.rpc, head)))
-    rules = read_rules(other.contract, header, AccountProof(code, *found))
+    rules = read_rules(other.contract, header, AccountProof(code, *found, other.constants))
     assert (rules.validators, rules.threshold) == (tuple(seats), 5)
     assert rules.changed_at == 0
     assert rules.code_hash == keccak(code) == other.code_hashes[0]
+    made = creation_codes(tuple(seats), 5, other.constants)
+    assert rules.satellites == tuple(keccak(init) for init in made.satellites)
+    assert rpc_constants.read(world.rpc, other.contract) == other.constants
 
 
 def kudos(*arguments: str | Path) -> tuple[int, str]:

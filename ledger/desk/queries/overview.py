@@ -15,6 +15,12 @@ from ledger.rows import IndexHead, Totals
 from ledger.types import Address, BlockNumber
 
 OPEN_CAP, SILENCE_CAP = 10_000, 1_000
+_OPEN = (
+    f"k.state = {schema.CLAIMED} AND NOT EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_request"
+    " WHERE a.request_id = k.request_id AND a.level = k.level"
+    " AND (a.block, a.log_index) > (k.block, k.log_index))"
+)
+"""Nobody waits for what was claimed again: the votes are on the newer claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +191,11 @@ def migrations_per_minute(reader: Reader, minutes: int = 60) -> tuple[tuple[int,
 def quorum_health(reader: Reader, validators: Sequence[Address]) -> QuorumHealth:
     """What waits for votes."""
     conn = reader.connection
-    is_open = f"state = {schema.CLAIMED}"
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM kudos WHERE {is_open} LIMIT {OPEN_CAP + 1})"
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM kudos k WHERE {_OPEN} LIMIT {OPEN_CAP + 1})"
     (waiting,) = conn.execute(sql).fetchone()
     sql = (
         "SELECT k.block, b.timestamp FROM kudos k JOIN blocks b ON b.number = k.block"
-        f" WHERE k.{is_open} ORDER BY k.block LIMIT 1"
+        f" WHERE {_OPEN} ORDER BY k.block LIMIT 1"
     )
     block, since = conn.execute(sql).fetchone() or (None, None)
     on, exact = silence(conn, validators)
@@ -204,8 +209,8 @@ def silence(
     the ``SILENCE_CAP`` oldest are looked at."""
     sql = (
         "SELECT k.kudos_id, k.block, k.home, k.host, v.validator FROM"
-        " (SELECT kudos_id, block, home, host, log_index FROM kudos INDEXED BY kudos_open"
-        f"  WHERE state = {schema.CLAIMED} ORDER BY block, log_index LIMIT {SILENCE_CAP + 1}) k"
+        " (SELECT kudos_id, block, home, host, log_index FROM kudos k INDEXED BY kudos_open"
+        f"  WHERE {_OPEN} ORDER BY block, log_index LIMIT {SILENCE_CAP + 1}) k"
         " LEFT JOIN votes v ON v.kudos_id = k.kudos_id"
     )
     voters: dict[bytes, set[bytes]] = {}

@@ -13,6 +13,9 @@ from ledger.reader import Reader
 from ledger.types import Address, BlockNumber, Digest
 
 SHOWN = 50
+PROPOSAL_WINDOW = 30 * 86_400
+"""Seconds in which a proposal is approved, and once more in which it is executed: a constant of the
+queue."""
 _NO_NUMBER = (1 << 63) - 1
 """Above every proposal, round and period."""
 
@@ -20,8 +23,8 @@ _NO_NUMBER = (1 << 63) - 1
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """One proposal. ``status`` is the last thing that the chain said of it: open, approved (the
-    delay runs, until ``ready_at``), withdrawn, executed, or stale, after another change of the
-    set."""
+    delay runs, until ``ready_at``), withdrawn, executed; or stale, after another change of the
+    set, or lapsed, when nobody finished it in time."""
 
     number: int
     kind: str
@@ -39,7 +42,8 @@ class Proposal:
 @dataclass(frozen=True, slots=True)
 class Participation:
     """A period of the beacon or a round of votes: who committed, and who of these never revealed.
-    ``status`` and ``value`` are a period's; its beacon may be known, or there is none."""
+    ``status`` and ``value`` are a period's: what the chain has said of its beacon, or "open". What
+    the clock makes of them: ``ledger.desk.views_participation``."""
 
     number: int
     committed: tuple[Address, ...]
@@ -79,10 +83,12 @@ def proposals(reader: Reader, limit: int = SHOWN, below: int | None = None) -> t
     )
     version = conn.execute("SELECT coalesce(max(version), 0) FROM validator_sets").fetchone()[0]
     rows = conn.execute(sql, (_NO_NUMBER if below is None else below, limit)).fetchall()
-    return tuple(_proposal(conn, row, version) for row in rows)
+    head = reader.head()
+    now = head.timestamp if head else 0
+    return tuple(_proposal(conn, row, version, now) for row in rows)
 
 
-def _proposal(conn: sqlite3.Connection, row: tuple[Any, ...], version: int) -> Proposal:
+def _proposal(conn: sqlite3.Connection, row: tuple[Any, ...], version: int, now: int) -> Proposal:
     number, kind, content_hash, proposer, set_version, block, timestamp = row
     sql = (
         "SELECT kind, ready_at FROM proposal_steps WHERE proposal = ?"
@@ -90,9 +96,10 @@ def _proposal(conn: sqlite3.Connection, row: tuple[Any, ...], version: int) -> P
     )
     steps = conn.execute(sql, (number,)).fetchall()
     status = steps[0][0] if steps else "open"
-    if set_version != version and status in ("open", "approved"):
-        status = "stale"
     ready_at = next((at for _, at in steps if at is not None), None)
+    if status in ("open", "approved"):
+        is_late = now > (timestamp if ready_at is None else ready_at) + PROPOSAL_WINDOW
+        status = "stale" if set_version != version else "lapsed" if is_late else status
     said: dict[int, tuple[Address, ...]] = {}
     votes = "SELECT validator FROM proposal_votes WHERE proposal = ? AND verdict = ?"
     for verdict in (schema.APPROVE, schema.REFUSE):
@@ -114,7 +121,8 @@ def rounds(
 def beacons(
     reader: Reader, limit: int = SHOWN, below: int | None = None
 ) -> tuple[Participation, ...]:
-    """Periods for which anybody committed to a secret, or those below a number."""
+    """Periods for which anybody committed to a secret, or that came out without, or those below a
+    number."""
     return _participation(reader.connection, "beacon", "period", limit, below)
 
 
@@ -124,17 +132,16 @@ def _participation(
     sql = (
         f"SELECT c.{key}, c.validator, r.validator FROM {what}_commitments c"
         f" LEFT JOIN {what}_reveals r ON r.validator = c.validator AND r.{key} = c.{key}"
-        f" WHERE c.{key} IN"
-        f" (SELECT DISTINCT {key} FROM {what}_commitments WHERE {key} < ?"
-        f" ORDER BY {key} DESC LIMIT ?)"
-        f" ORDER BY c.{key} DESC, c.block, c.log_index"
+        f" WHERE c.{key} BETWEEN ? AND ? ORDER BY c.block, c.log_index"
     )
-    committed: dict[int, list[Address]] = {}
-    silent: dict[int, list[Address]] = {}
     last = _NO_NUMBER if below is None else below
-    for number, validator, revealed in conn.execute(sql, (last, limit)):
-        committed.setdefault(number, []).append(validator)
-        silent.setdefault(number, []).extend([] if revealed else [validator])
+    numbers = _numbers(conn, what, key, limit, last)
+    committed: dict[int, list[Address]] = {number: [] for number in numbers}
+    silent: dict[int, list[Address]] = {number: [] for number in numbers}
+    ends = (numbers[-1], numbers[0]) if numbers else (1, 0)
+    for number, validator, revealed in conn.execute(sql, ends):
+        committed[number].append(validator)
+        silent[number].extend([] if revealed else [validator])
     return tuple(
         Participation(
             *(number, tuple(who), tuple(silent[number])),
@@ -142,6 +149,15 @@ def _participation(
         )
         for number, who in committed.items()
     )
+
+
+def _numbers(conn: sqlite3.Connection, what: str, key: str, limit: int, below: int) -> list[int]:
+    """The newest rounds or periods, descending."""
+    sql = f"SELECT {key} FROM {what}_commitments WHERE {key} < ?1"
+    if what == "beacon":
+        sql += " UNION SELECT period FROM beacon_steps WHERE period < ?1"
+    sql = f"SELECT DISTINCT {key} FROM ({sql}) ORDER BY {key} DESC LIMIT ?2"
+    return [number for (number,) in conn.execute(sql, (below, limit))]
 
 
 def beacon_of(conn: sqlite3.Connection, period: int) -> tuple[str, Digest | None]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
+from ledger.desk.queries import validator_tests
 from ledger.desk.queries.at_block import later
 from ledger.desk.queries.common import MAX_LIMIT, Page, check_limit, read_cursor, write_cursor
 from ledger.desk.queries.overview import WaitingOn, silence
@@ -38,7 +40,8 @@ class ValidatorLine:
     """One validator. ``disagreed``: approved what was refused in the end, or refused what was
     verified. Of the claims opened while it was in office and not about itself, ``silent`` are the
     open ones without its vote, ``missed`` the decided ones without it; what a contract decided is
-    nobody's to vote on."""
+    nobody's to vote on. The last four are of the tests that were opened: claims that nobody who ran
+    the task can have approved."""
 
     address: Address
     active: bool
@@ -55,6 +58,10 @@ class ValidatorLine:
     oldest_silent_block: BlockNumber | None
     oldest_silent_since: int | None
     missed: int
+    tests_approved: int
+    tests_refused: int
+    tests_abstained: int
+    tests_silent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +85,31 @@ class Ballot:
 
 def list_validators(reader: Reader, validators: Sequence[Address]) -> tuple[ValidatorLine, ...]:
     """The present set first, in its order, then everybody else who ever voted (at most 500)."""
-    conn = reader.connection
-    sql = f"SELECT validator FROM validator_totals ORDER BY validator LIMIT {MAX_LIMIT}"
-    voted = [Address(row[0]) for row in conn.execute(sql)]
-    known = [*validators, *(address for address in voted if address not in set(validators))]
+    conn, known = reader.connection, everybody(reader, validators)
     due = _Due(reader)
     silent, exact = silence(conn, known)
+    tested = validator_tests.counts(reader, known)
     return tuple(
-        _line(conn, on, on.validator in validators, due.claims(on.validator), exact)
+        ValidatorLine(
+            *_line(conn, on, on.validator in validators, due.claims(on.validator), exact),
+            *astuple(tested[on.validator]),
+        )
         for on in silent
     )
+
+
+def everybody(reader: Reader, validators: Sequence[Address]) -> list[Address]:
+    """The present set, then everybody else who ever voted."""
+    sql = f"SELECT validator FROM validator_totals ORDER BY validator LIMIT {MAX_LIMIT}"
+    voted = [Address(row[0]) for row in reader.connection.execute(sql)]
+    return [*validators, *(address for address in voted if address not in set(validators))]
+
+
+def tests_by(
+    reader: Reader, validators: Sequence[Address]
+) -> dict[Address, validator_tests.Counts]:
+    """What everybody said of opened tests; the first ones are the present set."""
+    return validator_tests.counts(reader, everybody(reader, validators))
 
 
 class _Due:
@@ -123,14 +145,15 @@ class _Due:
 
 def _line(
     conn: sqlite3.Connection, silent: WaitingOn, active: bool, claims: int, exact: bool
-) -> ValidatorLine:
+) -> tuple[Any, ...]:
+    """All but the tests."""
     address = silent.validator
     sql = f"SELECT {', '.join(VALIDATOR_COUNTS)} FROM validator_totals WHERE validator = ?"
     approved, refused, abstained, decided, disagreed = conn.execute(sql, (address,)).fetchone() or [
         0
     ] * len(VALIDATOR_COUNTS)
     votes = approved + refused + abstained
-    return ValidatorLine(
+    return (
         *(address, active, votes, approved, refused, abstained, decided, disagreed),
         _quantiles(conn, address, IN_BLOCKS),
         _quantiles(conn, address, IN_SECONDS),

@@ -59,7 +59,8 @@ class Why:
     have had). Of the validators in office without a vote, ``waiting_on`` are those that may vote,
     ``unrevealed`` those of them that committed to their vote and have not revealed it, and
     ``not_eligible`` those that are a party or took their seat after the claim was opened.
-    ``attempt`` counts from 0; a claim made again is ``repeats``, claimed anew."""
+    ``attempt`` counts from 0; a claim made again is ``repeats``, claimed anew. ``tested`` says that
+    it was made to test the validators, and is no run's."""
 
     outcome: Outcome
     level: int
@@ -79,6 +80,7 @@ class Why:
     block: BlockNumber
     timestamp: int
     decided_block: BlockNumber | None
+    tested: bool = False
 
 
 def why(
@@ -133,7 +135,7 @@ def _sources(reader: Reader, node: Address, outcome: Outcome | None) -> dict[int
         add(_CLAIM, "kudos_of_host", test, claims, item)
     elif outcome in _LACKING:
         state, test = _LACKING[outcome]
-        drive = f"r.state = {state} AND r.state != {schema.VERIFIED}"
+        drive = f"r.state {state} AND r.state != {schema.VERIFIED}"
         add(_CLAIM, "kudos_lacking_of", test, claims, item, drive)
     late = {Outcome.LATE: _LATE, Outcome.NEVER_ASKED: f"NOT ({_LATE})"}
     if outcome is None or outcome in late:
@@ -186,8 +188,8 @@ class _Teller:
         )
         votes = tuple(Said(*vote) for vote in self._conn.execute(sql, (kudos_id,)))
         outcome = _ENDED.get(state)
-        missing: tuple[tuple[Address, ...], ...] = ((), (), ())
-        if outcome is Outcome.REFUSED and self._was_made_again(repeats or kudos_id, attempt):
+        missing: _Missing = ((), (), ())
+        if outcome in (None, Outcome.REFUSED) and self._was_made_again(row):
             outcome = Outcome.TIMED_OUT
         if outcome is None:
             missing = self._missing(row, timestamp, {vote.validator for vote in votes})
@@ -197,15 +199,22 @@ class _Teller:
         return Why(
             *(outcome, level, POINTS[level], home, request_id, *kudos),
             *(votes, *missing, block, timestamp, decided_block),
+            self._was_test(repeats or kudos_id),
         )
 
-    def _was_made_again(self, kudos_id: bytes, attempt: int) -> bool:
-        sql = "SELECT 1 FROM kudos WHERE repeats = ? AND attempt > ?"
-        return self._conn.execute(sql, (kudos_id, attempt)).fetchone() is not None
+    def _was_test(self, kudos_id: bytes) -> bool:
+        sql = "SELECT 1 FROM tests WHERE kudos_id = ?"
+        return self._conn.execute(sql, (kudos_id,)).fetchone() is not None
 
-    def _missing(
-        self, row: Any, timestamp: int, heard: set[Address]
-    ) -> tuple[tuple[Address, ...], ...]:
+    def _was_made_again(self, row: Any) -> bool:
+        """A claim on the same thing stands later in the log. The first one's id may be another: the
+        ledger's own K2 are on CONFIRMED, those claimed again on RESULT."""
+        block, log, _item, request_id, _home, _kudos_id, level = row[:7]
+        sql = "SELECT 1 FROM kudos a INDEXED BY kudos_by_request"
+        sql += " WHERE a.request_id = ? AND a.level = ? AND (a.block, a.log_index) > (?, ?)"
+        return self._conn.execute(sql, (request_id, level, block, log)).fetchone() is not None
+
+    def _missing(self, row: Any, timestamp: int, heard: set[Address]) -> _Missing:
         """Whom an open claim waits for, who of them committed in silence, and who may not vote."""
         block, home, level = row[0], row[4], row[6]
         silent = [who for who in self._validators if who not in heard]
@@ -223,6 +232,7 @@ class _Teller:
         return tuple(waiting), tuple(who for who in waiting if who in committed), tuple(out)
 
 
+_Missing = tuple[tuple[Address, ...], tuple[Address, ...], tuple[Address, ...]]
 _CLAIM, _MIGRATION, _SKIPPED = 2, 1, 0
 _TABLES = {_CLAIM: "kudos", _MIGRATION: "migrations", _SKIPPED: "skipped"}
 _TOO_LATE = (int(Reason.BAD_DEADLINE), int(Reason.EXPIRED))
@@ -243,13 +253,13 @@ _ABSTAINED = (
     f"EXISTS (SELECT 1 FROM votes v WHERE v.kudos_id = r.kudos_id AND v.verdict = {schema.ABSTAIN})"
 )
 _AGAIN = (
-    "EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_repeats"
-    " WHERE a.repeats = coalesce(r.repeats, r.kudos_id) AND a.attempt > r.attempt)"
+    "EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_request WHERE a.request_id = r.request_id"
+    " AND a.level = r.level AND (a.block, a.log_index) > (r.block, r.log_index))"
 )
-_LACKING: dict[Outcome | None, tuple[int, str]] = {
-    Outcome.REFUSED: (schema.REFUSED, f"NOT {_AGAIN}"),
-    Outcome.TIMED_OUT: (schema.REFUSED, _AGAIN),
-    Outcome.VOID: (schema.VOID, "1"),
-    Outcome.WAITING: (schema.CLAIMED, f"NOT {_ABSTAINED}"),
-    Outcome.UNREACHABLE: (schema.CLAIMED, _ABSTAINED),
+_LACKING: dict[Outcome | None, tuple[str, str]] = {
+    Outcome.REFUSED: (f"= {schema.REFUSED}", f"NOT {_AGAIN}"),
+    Outcome.TIMED_OUT: (f"IN ({schema.CLAIMED}, {schema.REFUSED})", _AGAIN),
+    Outcome.VOID: (f"= {schema.VOID}", "1"),
+    Outcome.WAITING: (f"= {schema.CLAIMED}", f"NOT {_ABSTAINED} AND NOT {_AGAIN}"),
+    Outcome.UNREACHABLE: (f"= {schema.CLAIMED}", f"{_ABSTAINED} AND NOT {_AGAIN}"),
 }

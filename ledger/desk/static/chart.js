@@ -11,6 +11,7 @@ const TIMES = [
   [SECONDS.year, "{YYYY}", null, null, null, null, null, null, 1],
   [SECONDS.day, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
   [SECONDS.minute, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
 ];
 
 function read(table) {
@@ -56,7 +57,7 @@ function options(figure, table, kind) {
         { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? whole(tick) : "")) },
       ],
       series: [
-        { label: "UTC", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "–") },
+        { label: "UTC", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ") : "–") },
         ...order.map((index) => ({
           label: heads[index].name,
           stroke: palette[heads[index].colour],
