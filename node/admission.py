@@ -37,18 +37,25 @@ class Need(Enum):
     PAIR = auto()
     STRANGERS = auto()
     DRAWN = auto()
+    COUNTERPARTIES = auto()
+
+
+LARGEST = 50
+"""So many amounts from single counterparties are told of a node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One node's verified Kudos records by level; its points by the epoch of their claim, and how
-    many of its canaries the beacon drew (None when nobody asked for them)."""
+    """One node's verified Kudos records by level; its points by the epoch of their claim, how many
+    of its canaries the beacon drew, and the ``LARGEST`` amounts of points that it has from one
+    counterparty each, the greatest first (None when nobody asked for them)."""
 
     k1: int = 0
     k2: int = 0
     k3: int = 0
     epochs: tuple[tuple[int, int], ...] | None = None
     drawn: int | None = None
+    largest: tuple[int, ...] | None = None
 
     @property
     def work(self) -> int:

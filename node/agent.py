@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from ledger.errors import PeerError, SetupError
@@ -28,6 +26,7 @@ from node.agent_server import check_place, http_door, make_app, unix_door
 from node.daemon import MAX_SOCKET_PATH, socket_path
 from node.inputs import InputServer
 from node.journal import Journal
+from node.only_one import only_one
 from node.openings import Opener
 from node.peers import Endpoint, PeerBook
 from node.plugin import AsyncReputation, Reputation
@@ -43,25 +42,23 @@ from node.transport import parse_endpoint
 
 log = logging.getLogger(__name__)
 
-SOCKET, TOKEN_FILE, HTTP_FILE, LOCK_FILE = "agent.sock", "agent-token", "agent-http", "agent.lock"
+SOCKET, TOKEN_FILE, HTTP_FILE = "agent.sock", "agent-token", "agent-http"
 SWEEP_SECONDS, PRUNE_EVERY = 1.0, 3_600
 
 
 def run_agent(options: argparse.Namespace) -> int:
     """Runs an agent until it is told to stop."""
-    path = agent_socket(make_data(options))
-    with _only_one(options.data):
+    data = make_data(options)
+    with only_one(data, "agent"):
+        path = agent_socket(data)
         base = stand(options, Outside())
         asyncio.run(Agent(base, options, path).run())
     return 0
 
 
 def agent_socket(data: Path) -> Path:
-    """Where the agent's socket goes; SetupError when it cannot go there, or a node is at work on
-    this data: two cannot keep one journal."""
-    node = socket_path(data)
-    check_place(node)
-    path = node.with_name(SOCKET)
+    """Where the agent's socket goes; SetupError when it cannot go there."""
+    path = socket_path(data).with_name(SOCKET)
     if len(str(path)) > MAX_SOCKET_PATH:
         raise SetupError(
             f"The path {path} is too long for a Unix socket.",
@@ -130,7 +127,7 @@ class Agent:
                     self._peers.run(),
                     self._opener.run(),
                     self._draws.run(),
-                    settle_forever(base, self._outbox),
+                    settle_forever(base, self._outbox, self._journal, self._options.claim_again),
                     self._sweep(),
                 ],
                 stop,
@@ -185,19 +182,6 @@ class Agent:
             case wire.Fetch():
                 return self._inputs.fetch(peer, message)
         raise PeerError(f"{type(message).__name__} is nothing that an agent does.")
-
-
-@contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Holds the data directory's lock; SetupError when another agent does."""
-    with (data / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError(
-                "Another agent works in this data directory.", hint="Choose another --data."
-            ) from None
-        yield
 
 
 def _token(path: Path, fresh: bytes) -> str:

@@ -14,17 +14,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from canaries.commitment import ORDINARY, Mark, Place, commitment
+from canaries.commitment import ORDINARY, Mark
 from canaries.schedule import Schedule
-from canaries.vault import Sealed, Vault
+from canaries.vault import Vault
 from ledger.assets import (
     ANSWER_WITHIN,
     CONFIRM_WITHIN,
     Accepted,
-    Request,
-    process_name_field,
 )
-from ledger.eip712 import digest
 from ledger.errors import PeerError
 from ledger.keys import signed_by
 from ledger.reasons import describe
@@ -35,6 +32,7 @@ from node.agent_protocol import AgentError
 from node.agent_records import check_state, confirmed_asset, find, lost, result_asset
 from node.agent_tasks import AgentTask
 from node.connection import Connection
+from node.drafting import Wanted, sign_request
 from node.handshake import Credentials
 from node.inputs import keep
 from node.journal import Journal
@@ -123,32 +121,17 @@ class AgentHome:
 
     def _draft(self, host: Address, task: AgentTask) -> Record:
         """Takes a number, draws the mark, signs REQUEST; all of it is on disk."""
-        now, domain = int(self.me.clock.now()), self.me.domain
+        now = int(self.me.clock.now())
         seq = self.journal.take_sequence(host, self.next_sequence(host))
         mark = self._mark(task, host, seq)
-        deadline = now + task.deadline_seconds
         if task.descriptor is not None:
-            keep(self.store, self.journal, task.descriptor, deadline)
-        place = Place(domain.chain_id, domain.contract, self.me.key.address, host, seq)
-        request = Request(
-            home=self.me.key.address,
-            host=host,
-            process_id=Digest(self.me.entropy(32)),
-            process_name=process_name_field(task.name),
-            commitment=Digest(commitment(place, task.digest, mark.hash)),
-            cpu_seconds=task.limits.cpu_seconds,
-            memory_mib=task.limits.memory_mib,
-            output_kib=task.limits.output_kib,
-            seq=seq,
-            result_deadline=deadline,
-            signed_at=now,
-        )
-        request_id = digest(domain, request)
-        self.vault.put(Sealed(request_id, host, task.digest, mark))
+            keep(self.store, self.journal, task.descriptor, now + task.deadline_seconds)
+        wanted = Wanted(task.name, task.digest, task.limits, now, task.deadline_seconds)
+        signed = sign_request(self.me, self.vault, host, seq, wanted, mark)
         record = Record(
-            request_id=request_id,
-            request=request,
-            request_signature=self.me.key.sign(domain, request),
+            request_id=signed.request_id,
+            request=signed.request,
+            request_signature=signed.signature,
             mark_hash=mark.hash,
             task_digest=task.digest,
             task=task.encoded,

@@ -10,6 +10,8 @@ from typing import TypeAlias
 from ledger.creation import Constants
 from ledger.types import Address, Digest, address_from_hex
 
+MAX_TIMES = 20
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -55,6 +57,17 @@ def daemon_options(command: argparse.ArgumentParser) -> None:
         action="store_true",
         dest="unsandboxed",
         help="run without bubblewrap; do not",
+    )
+
+
+def claim_options(command: argparse.ArgumentParser) -> None:
+    """Of a daemon that has claims of its own."""
+    command.add_argument(
+        "--claim-again",
+        type=times,
+        default=3,
+        metavar="N",
+        help="how often to make a claim again that no quorum decides in time (default 3; 0 never)",
     )
 
 
@@ -157,3 +170,10 @@ def moment(text: str) -> int:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no date or time: {error}") from error
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def times(text: str) -> int:
+    """How often: a small number from 0 on."""
+    if not text.isdecimal() or int(text) > MAX_TIMES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {MAX_TIMES}")
+    return int(text)

@@ -90,6 +90,12 @@ def _validators(options: argparse.Namespace) -> int:
     return run_validators(options)
 
 
+def _test_validators(options: argparse.Namespace) -> int:
+    from node.tester import run_tester
+
+    return run_tester(options)
+
+
 def _run(options: argparse.Namespace) -> int:
     from node.wasm_command import run_module
 
@@ -166,6 +172,7 @@ _HANDLERS: dict[str, Handler] = {
     "agent": _agent,
     "validator": _validator,
     "validators": _validators,
+    "test-validators": _test_validators,
     "cc": _cc,
     "run": _run,
     "plant": _plant,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from ledger.errors import KudosError, PeerError, PeerTimeout
 from ledger.types import Address, short
@@ -25,6 +26,20 @@ Handler = Callable[[Address, wire.Message], Awaitable[wire.Message]]
 
 Expects = Callable[[Address], bool]
 """Whether this peer may send a large request now, as a home does with the inputs of its task."""
+
+
+class Reaches(Protocol):
+    """A peer that can be asked: a connection, or the other side in the same process."""
+
+    @property
+    def peer(self) -> Address: ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+    async def call(self, message: wire.Message, timeout: float) -> wire.Message:
+        """The reply to a request; PeerError when there is none."""
+        ...
 
 
 class Connection:

@@ -20,11 +20,12 @@ from node.host import HostSide
 from node.inputs import InputServer
 from node.journal import Journal
 from node.lending import Lending
+from node.only_one import only_one
 from node.openings import Opener
 from node.peers import Endpoint, PeerBook
 from node.planting import Planting
 from node.puzzle_home import Puzzles
-from node.service import Base, prepare, stop_signal, supervise
+from node.service import Base, make_data, prepare, stop_signal, supervise
 from node.settling import (
     confirmed_migrations,
     draws_of,
@@ -44,8 +45,9 @@ MAX_SOCKET_PATH = 100
 def run_node(options: argparse.Namespace) -> int:
     """Runs a node until it is told to stop."""
     socket = socket_path(options.data)
-    base = prepare(options)
-    asyncio.run(Node(base, options, socket).run())
+    with only_one(make_data(options), "node"):
+        base = prepare(options)
+        asyncio.run(Node(base, options, socket).run())
     return 0
 
 
@@ -54,6 +56,7 @@ class Node:
 
     def __init__(self, base: Base, options: argparse.Namespace, socket: Path) -> None:
         self._base, self._socket = base, socket
+        self._claim_again: int = options.claim_again
         self._endpoint = parse_endpoint(options.listen)
         data = base.data
         self._journal = Journal(data / "journal.db")
@@ -97,7 +100,8 @@ class Node:
         await base.copy.catch_up()
         host, port = self._endpoint
         listener = await base.outside.listen(host, port, base.me, self._serve, self._host.expects)
-        planting = Planting(base.me, self._home, self._journal)
+        families = self._host.families
+        planting = Planting(base.me, self._home, self._journal, base.store, families)
         front = self._front(planting)
         server = await front.serve(self._socket)
         opener = Opener(base.me, self._vault, base.reader, self._peers.of)
@@ -109,7 +113,7 @@ class Node:
                 opener.run(),
                 planting.run(),
                 self._draws.run(),
-                settle_forever(base, self._outbox),
+                settle_forever(base, self._outbox, self._journal, self._claim_again),
             ]
             await supervise(jobs, stop)
         finally:

@@ -85,7 +85,8 @@ class Front:
             if asked.compiler != str(self._toolchain.compiler_path):
                 return shim.Local(Reason.NOT_SENDABLE.name)
             await self._take_inputs(asked, messages, writer)
-            outcome = await self._home.run(self._describe(asked), asked.process_name)
+            task = descriptor_of(asked, self._toolchain, self._limits)
+            outcome = await self._home.run(task, asked.process_name)
         except KudosError as error:
             log.warning("%s runs at home: %s", asked.process_name, error)
             return shim.Local(Reason.NOT_SENDABLE.name)
@@ -107,19 +108,6 @@ class Front:
         if {self._store.put(blob) for blob in reply.blobs} != set(wanted):
             raise PeerError("The shim sent other inputs than it was asked for.")
 
-    def _describe(self, asked: shim.Task) -> TaskDescriptor:
-        files = sorted(asked.inputs, key=lambda item: item.path)
-        return TaskDescriptor(
-            argv=asked.argv,
-            cwd=asked.cwd,
-            env=tuple(sorted(asked.env)),
-            toolchain=self._toolchain.class_id,
-            inputs=tuple(InputFile(item.path, item.digest, item.mode) for item in files),
-            directories=tuple(sorted(set(asked.directories))),
-            outputs=tuple(sorted(asked.outputs)),
-            limits=self._limits,
-        )
-
     def _result(self, remote: Remote) -> shim.Result | shim.Local:
         result, contents = remote.result, remote.contents
         if result.exit_status != 0:
@@ -130,6 +118,21 @@ class Front:
             shim.ResultFile(file.path, file.mode, contents[file.digest]) for file in result.outputs
         )
         return shim.Result(0, contents[result.stdout], contents[result.stderr], outputs)
+
+
+def descriptor_of(asked: shim.Task, toolchain: Toolchain, limits: Limits) -> TaskDescriptor:
+    """A shim's compile as the task that goes out."""
+    files = sorted(asked.inputs, key=lambda item: item.path)
+    return TaskDescriptor(
+        argv=asked.argv,
+        cwd=asked.cwd,
+        env=tuple(sorted(asked.env)),
+        toolchain=toolchain.class_id,
+        inputs=tuple(InputFile(item.path, item.digest, item.mode) for item in files),
+        directories=tuple(sorted(set(asked.directories))),
+        outputs=tuple(sorted(asked.outputs)),
+        limits=limits,
+    )
 
 
 async def _reply(writer: asyncio.StreamWriter, message: shim.Message) -> None:

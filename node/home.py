@@ -10,17 +10,19 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from canaries.commitment import Mark, Place, commitment, seal
+from canaries.commitment import Mark, seal
 from canaries.schedule import Schedule
-from canaries.vault import Sealed, Vault
-from ledger.assets import Accepted, Confirmed, Request, process_name_field
+from canaries.validator_test import StandsFor, the_result
+from canaries.vault import Vault
+from ledger.assets import Accepted, Confirmed, Request
 from ledger.eip712 import digest
 from ledger.errors import PeerError, PeerTimeout
 from ledger.keys import signed_by
 from ledger.reasons import Reason
 from ledger.types import Address, Digest, short
 from node import wire
-from node.connection import Connection
+from node.connection import Reaches
+from node.drafting import Wanted, sign_request
 from node.handshake import Credentials
 from node.inputs import keep
 from node.journal import Journal
@@ -72,7 +74,7 @@ class Patience:
 class _Draft:
     """One attempt at one host."""
 
-    connection: Connection
+    connection: Reaches
     request: Request
     request_id: Digest
     signature: bytes
@@ -87,18 +89,20 @@ class _Draft:
 class HomeSide:
     """Sends tasks out. ``hosts()`` are the live connections, ``next_sequence`` the first number
     that the ledger allows towards a host, ``is_void`` whether runs of a task were found to differ:
-    such a task can tell nothing about a host, and is no canary again."""
+    such a task can tell nothing about a host, and is no canary again. ``seals`` is what this home's
+    hosts seal."""
 
     me: Credentials
     journal: Journal
     vault: Vault
     store: ContentStore
     schedule: Schedule
-    hosts: Callable[[], Sequence[Connection]]
+    hosts: Callable[[], Sequence[Reaches]]
     next_sequence: Callable[[Address], int]
     is_void: Callable[[Digest], bool]
     placement: RoundRobin = field(default_factory=RoundRobin)
     patience: Patience = field(default_factory=Patience)
+    seals: StandsFor = the_result
     _failures: dict[Address, tuple[int, float]] = field(default_factory=dict)
 
     async def run(
@@ -138,38 +142,18 @@ class HomeSide:
         self._failures[host] = (count, self.me.clock.monotonic() + rest)
 
     def _draft(
-        self, connection: Connection, task: TaskDescriptor, name: str, known: KnownCanary | None
+        self, connection: Reaches, task: TaskDescriptor, name: str, known: KnownCanary | None
     ) -> _Draft:
         """Takes a number, draws the mark, signs the REQUEST; number and mark are on disk."""
         host, now = connection.peer, int(self.me.clock.now())
         seq = self.journal.take_sequence(host, self.next_sequence(host))
         task_digest = keep(self.store, self.journal, task, now + self.patience.deadline)
         plant = self.schedule.is_canary(host, seq) and not self.is_void(task_digest)
-        mark = self._mark(task, plant, known)
-        domain = self.me.domain
-        place = Place(domain.chain_id, domain.contract, self.me.key.address, host, seq)
-        request = Request(
-            home=self.me.key.address,
-            host=host,
-            process_id=Digest(self.me.entropy(32)),
-            process_name=process_name_field(name),
-            commitment=Digest(commitment(place, task_digest, mark.hash)),
-            cpu_seconds=task.limits.cpu_seconds,
-            memory_mib=task.limits.memory_mib,
-            output_kib=task.limits.output_kib,
-            seq=seq,
-            result_deadline=now + self.patience.deadline,
-            signed_at=now,
-        )
-        request_id = digest(domain, request)
-        self.vault.put(Sealed(request_id, host, task_digest, mark))
-        signature = self.me.key.sign(domain, request)
-        return _Draft(connection, request, request_id, signature, mark)
-
-    def _mark(self, task: TaskDescriptor, plant: bool, known: KnownCanary | None) -> Mark:
-        """An ordinary mark and a canary's look the same from outside: both are a hash with a
-        salt."""
-        return mark_of(task, plant, self.me.entropy(32), known)
+        # An ordinary mark and a canary's look the same from outside: both are a hash with a salt.
+        mark = mark_of(task, plant, self.me.entropy(32), known)
+        wanted = Wanted(name, task_digest, task.limits, now, self.patience.deadline)
+        signed = sign_request(self.me, self.vault, host, seq, wanted, mark)
+        return _Draft(connection, signed.request, signed.request_id, signed.signature, mark)
 
     async def _ask(self, draft: _Draft, task: TaskDescriptor) -> wire.Answer | None:
         """The host's acceptance, or None for a proper rejection; PeerError for anything else."""
@@ -213,7 +197,8 @@ class HomeSide:
         if not signed_by(self.me.domain, done.asset, done.signature, host):
             raise PeerError("The result is not signed by the host.")
         result = decode_result(done.result)
-        sealed = seal(result_digest(result), done.salt, host, draft.request_id)
+        answer = self.seals(draft.request_id, result_digest(result))
+        sealed = seal(answer, done.salt, host, draft.request_id)
         if sealed != done.asset.seal:
             raise PeerError("The result is not the one that the host has sealed.")
         contents = {sha256(blob): blob for blob in done.blobs}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from canaries.commitment import seal
 from canaries.family import Family
+from canaries.validator_test import StandsFor, the_result
 from ledger.assets import (
     CONFIRM_WITHIN,
     Accepted,
@@ -61,7 +62,8 @@ class _Running:
 @dataclass(slots=True)
 class HostSide:
     """Serves Ask, Confirm and Open. ``evidence(home)`` reads the local ledger; ``lends`` bounds
-    what is taken on; ``families`` are the canaries that this host knows."""
+    what is taken on; ``families`` are the canaries that this host knows; ``seals`` says what it
+    seals for a result."""
 
     me: Credentials
     journal: Journal
@@ -75,6 +77,7 @@ class HostSide:
     sequence_used: Callable[[Address, int], bool]
     lends: Lending = field(default_factory=Lending)
     families: Mapping[bytes, Family] = field(default_factory=dict)
+    seals: StandsFor = the_result
     asked: int = 0
     _running: dict[Digest, _Running] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(init=False)
@@ -227,7 +230,8 @@ class HostSide:
         task = keep(self.store, self.journal, running.task, request.result_deadline)
         salt = Digest(self.me.entropy(32))
         solution = solution_of(result, execution.stdout)
-        answer = Seal(task, Digest(result_digest(result)), salt, running.mark_hash, solution)
+        sealed_digest = Digest(self.seals(request_id, result_digest(result)))
+        answer = Seal(task, sealed_digest, salt, running.mark_hash, solution)
         sealed = seal(answer.result_digest, answer.salt, request.host, request_id)
         finished = self._not_before(message.confirmed.signed_at)
         asset = Result(request_id, Digest(sealed), finished)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from ledger.assets import CLAIM_WITHIN, SETTLE_WITHIN
@@ -35,6 +36,17 @@ def keep(store: ContentStore, journal: Journal, task: TaskDescriptor, deadline: 
         store.pin(blob, deadline + KEEP_SECONDS)
     journal.put_task(digest, descriptor)
     return digest
+
+
+def keep_longer(store: ContentStore, journal: Journal, task: Digest, until: float) -> None:
+    """Pins what was kept of a task until a later time; nothing happens where it is gone."""
+    descriptor = journal.task(task)
+    if descriptor is None:
+        return
+    with suppress(MissingContent):
+        files = decode_task(store.get(descriptor)).inputs
+        for blob in {descriptor, *(file.digest for file in files)}:
+            store.pin(blob, until)
 
 
 class InputServer:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ledger.errors import CorruptData
 from ledger.types import Address, Digest
 
-VERSION = 3
+VERSION = 4
 CPU_MS = "cpu_ms"
 """The counter of CPU milliseconds spent on tasks of others: run as a host, or again as a
 validator."""
@@ -44,6 +44,15 @@ CREATE TABLE IF NOT EXISTS sequences (
     host BLOB PRIMARY KEY,
     next INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS planted (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    task BLOB NOT NULL,
+    process_name TEXT NOT NULL,
+    family BLOB NOT NULL,
+    parameters BLOB NOT NULL,
+    within INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0
+) STRICT;
 CREATE TABLE IF NOT EXISTS counters (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -67,6 +76,18 @@ class Seal:
     salt: Digest
     mark_hash: bytes
     solution: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedTask:
+    """A task that waits to go out as a canary: its descriptor, what its mark will say, and within
+    how many seconds it goes."""
+
+    task: bytes
+    process_name: str
+    family: bytes
+    parameters: bytes
+    within: int
 
 
 class Journal:
@@ -138,6 +159,39 @@ class Journal:
                 (host, seq + 1),
             )
             return seq
+
+    def put_planted(self, planted: PlantedTask) -> None:
+        """Puts a planted task behind those that wait."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO planted (task, process_name, family, parameters, within)"
+                " VALUES (:task, :process_name, :family, :parameters, :within)",
+                asdict(planted),
+            )
+
+    def next_planted(self) -> tuple[int, PlantedTask] | None:
+        """The planted task that has waited longest, with its number; it stays until
+        ``drop_planted``."""
+        sql = "SELECT id, task, process_name, family, parameters, within FROM planted"
+        with self._lock:
+            row = self._db.execute(f"{sql} ORDER BY id LIMIT 1").fetchone()
+        return (row[0], PlantedTask(*row[1:])) if row else None
+
+    def planted_count(self) -> int:
+        """How many planted tasks wait."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM planted").fetchone()[0])
+
+    def try_planted(self, number: int) -> int:
+        """Counts an attempt to send a planted task, this one included."""
+        with self._transaction() as db:
+            sql = "UPDATE planted SET tries = tries + 1 WHERE id = ? RETURNING tries"
+            return int(db.execute(sql, (number,)).fetchone()[0])
+
+    def drop_planted(self, number: int) -> None:
+        """It was sent, or given up."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM planted WHERE id = ?", (number,))
 
     def count(self, name: str, by: int = 1) -> None:
         """Adds to a counter that outlives the process."""

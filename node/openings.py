@@ -13,7 +13,7 @@ from ledger.errors import PeerError
 from ledger.reader import Reader
 from ledger.types import Address, BlockNumber, Digest, short
 from node import wire
-from node.connection import Connection
+from node.connection import Reaches
 from node.handshake import Credentials
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Opener:
         me: Credentials,
         vault: Vault,
         reader: Reader,
-        connection: Callable[[Address], Connection | None],
+        connection: Callable[[Address], Reaches | None],
     ) -> None:
         self._me, self._vault, self._reader, self._connection = me, vault, reader, connection
         self._seen = BlockNumber(-1)

@@ -10,6 +10,7 @@ from node.arguments import (
     Commands,
     address,
     by_hand_options,
+    claim_options,
     constants_options,
     daemon_options,
     digest,
@@ -22,7 +23,7 @@ from node.arguments import new_command as _command
 from node.parser_agent import add_agent
 from node.parser_audit import add_audit, add_explore, add_prove, add_verify
 from node.parser_run import add_plant, add_run
-from node.parser_validators import add_validators
+from node.parser_validators import add_test_validators, add_validators
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -38,7 +39,7 @@ def make_parser(handlers: Mapping[str, Handler]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         *(_add_demo, _add_chain, _add_deploy, _add_node, add_agent, _add_cc, add_run),
-        *(add_plant, _add_validator, add_validators),
+        *(add_plant, _add_validator, add_validators, add_test_validators),
         *(
             _add_check,
             _add_strategy,
@@ -184,6 +185,7 @@ def _add_node(commands: Commands) -> None:
         "--password-file pw --data node-1 --listen 127.0.0.1:7701 --peer 127.0.0.1:7702",
     )
     daemon_options(command)
+    claim_options(command)
     command.add_argument("--listen", required=True, metavar="HOST:PORT", help="where peers connect")
     command.add_argument(
         "--strategy",

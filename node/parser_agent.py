@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.arguments import Commands, footing_options, new_command
+from node.arguments import Commands, claim_options, footing_options, new_command
 
 
 def add_agent(commands: Commands) -> None:
@@ -14,6 +14,7 @@ def add_agent(commands: Commands) -> None:
         "--password-file pw --data node-1 --listen 127.0.0.1:7701 --peer 127.0.0.1:7702",
     )
     footing_options(command)
+    claim_options(command)
     command.add_argument(
         "--listen", required=True, metavar="HOST:PORT", help="where other agents connect"
     )

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from node.arguments import Commands, address, key_options, new_command, rpc_option
+from node.arguments import (
+    Commands,
+    address,
+    daemon_options,
+    key_options,
+    new_command,
+    rpc_option,
+)
 
 
 def add_validators(commands: Commands) -> None:
@@ -28,6 +35,35 @@ def add_validators(commands: Commands) -> None:
     ):
         vote = _signed(actions.add_parser(name, help=what))
         vote.add_argument("proposal", type=int, metavar="N")
+
+
+def add_test_validators(commands: Commands) -> None:
+    command = new_command(
+        commands,
+        "test-validators",
+        "see whether validators look: claim a canary that is no run's, show it once it is decided",
+        "kudos test-validators --ledger ledger.json --rpc http://127.0.0.1:8545 --key home.json "
+        "--password-file pw --data tester --host-key node.json --host-password-file pw "
+        "--host-data node-1 -- cc -O2 -c main.c",
+    )
+    daemon_options(command)
+    command.add_argument(
+        "--host-key",
+        type=Path,
+        required=True,
+        metavar="KEYSTORE",
+        help="of a node of yours, which runs; --key is of the home, which no node runs with",
+    )
+    command.add_argument("--host-password-file", type=Path, metavar="FILE")
+    command.add_argument(
+        "--host-data", type=Path, required=True, metavar="DIR", help="where that node runs"
+    )
+    command.add_argument(
+        "compile",
+        nargs="*",
+        metavar="ARG",
+        help="the compile to claim, with its compiler; without one, go on with earlier tests",
+    )
 
 
 def _add_propose(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -12,10 +12,9 @@ from ledger.errors import KudosError
 from ledger.ports import Entropy
 from ledger.reasons import Reason
 from node import shim_protocol as shim
-from node.home import Remote
 from node.marking import KnownCanary
 from node.planting import Planted, Planting
-from node.puzzle_task import PYTHON, describe, solution_of, solves
+from node.puzzle_task import PYTHON, describe
 from node.store import ContentStore
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ class Puzzles:
         except (KudosError, ValueError) as error:
             log.warning("a puzzle is not planted: %s", error)
             return shim.Local(Reason.NOT_SENDABLE.name)
-        await self.planting.plant(planted)
+        self.planting.plant(planted)
         return shim.Result(0, b"", b"", ())
 
     def _make(self, asked: shim.Puzzle) -> Planted:
@@ -50,10 +49,5 @@ class Puzzles:
             raise ValueError(f"this node knows no puzzles named {asked.family!r}")
         puzzle = family.generate(self.entropy(32), asked.difficulty)
         self.store.put(solver_source(family))
-
-        def is_right(outcome: Remote) -> bool:
-            solution = solution_of(outcome.result, outcome.contents[outcome.result.stdout])
-            return solves(family, puzzle.parameters, solution)
-
         canary = KnownCanary(name, puzzle.parameters)
-        return Planted(describe(family, puzzle), PYTHON[0], canary, is_right, asked.within)
+        return Planted(describe(family, puzzle), PYTHON[0], canary, asked.within)

@@ -7,11 +7,13 @@ import argparse
 import asyncio
 import hashlib
 import logging
+from functools import partial
 from pathlib import Path
 
 from canaries.schedule import Independent, Schedule, ThesisSchedule, Unplanted
 from canaries.vault import Vault, VaultError
 from ledger.assets import ConfirmedMigration
+from ledger.claims_again import Again, ClaimsAgain
 from ledger.deployment import Deployment
 from ledger.errors import SetupError, UsageError
 from ledger.outbox import Outbox
@@ -21,6 +23,7 @@ from ledger.types import Digest
 from node.draws import Draws
 from node.handshake import Credentials
 from node.host_checks import SettledMigrations
+from node.inputs import keep_longer
 from node.journal import Journal
 from node.service import INDEX, Footing
 
@@ -30,24 +33,27 @@ SETTLE_POLL_SECONDS = 0.5
 WARN_SECONDS = 60.0
 
 
-async def settle_forever(base: Footing, outbox: Outbox) -> None:
-    """Settles what is in the outbox, batch by batch, until cancelled."""
-    settler = Settler(
-        outbox,
-        lambda: Reader.open(base.data / INDEX, base.deployment),
-        base.sender,
-        base.deployment,
-        base.me.clock,
-    )
+async def settle_forever(base: Footing, outbox: Outbox, journal: Journal, times: int) -> None:
+    """Settles what is in the outbox, batch by batch, until cancelled, and makes claims again that
+    timed out, up to so many times each."""
+
+    def open_index() -> Reader:
+        return Reader.open(base.data / INDEX, base.deployment)
+
+    queue = (outbox, open_index, base.sender, base.deployment, base.me.clock)
+    keep = partial(keep_longer, base.store, journal)
+    settler = Settler(*queue)
+    claims = ClaimsAgain(*queue, Again(times), keep=keep)
     warned = float("-inf")
     while True:
-        result = await asyncio.to_thread(settler.step)
-        now = base.me.clock.monotonic()
-        if result.error is not None and now - warned >= WARN_SECONDS:
-            warned = now
-            log.warning("settlement waits: %s", result.error)
-        if result.settled or result.claimed or result.buried:
-            log.info("%s", result)
+        for step, what in ((settler.step, "settled"), (claims.step, "claimed again")):
+            result = await asyncio.to_thread(step)
+            now = base.me.clock.monotonic()
+            if result.error is not None and now - warned >= WARN_SECONDS:
+                warned = now
+                log.warning("settlement waits: %s", result.error)
+            if result.settled or result.claimed or result.buried:
+                log.info("%s: %s", what, result)
         await asyncio.sleep(SETTLE_POLL_SECONDS)
 
 

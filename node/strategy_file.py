@@ -189,7 +189,7 @@ def _make(place: _Place, found: type[Strategy], settings: Table) -> Strategy:
     rule: Any = found
     kinds = {key.name: str(key.type) for key in fields(rule)} if is_dataclass(rule) else {}
     place.check_keys(settings, set(kinds))
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in settings.items():
         read = _READ.get(kinds[key])
         if read is None:
@@ -198,6 +198,10 @@ def _make(place: _Place, found: type[Strategy], settings: Table) -> Strategy:
     for key in ("half_life", "one_in_at_first", "one_in_at_best", "one_in_at_worst"):
         if values.get(key) == 0:
             raise place.wrong(f"{key!r} is 0", "Write a number from 1 on.")
+    for key, low, high in getattr(rule, "bounds", ()):
+        if not low <= values.get(key, high) <= high:
+            what = f"{key!r} is not between {low} and {high}"
+            raise place.wrong(what, f"Write for example: {key} = {high // 5}")
     made: Strategy = rule(**values)
     return made
 

@@ -27,9 +27,10 @@ from node.beacon_duty import BeaconDuty
 from node.handshake import Credentials
 from node.journal import Journal
 from node.jury import Jury
+from node.only_one import only_one
 from node.peers import Endpoint, PeerBook
 from node.rerun import Rerun
-from node.service import Base, prepare, stop_signal, supervise
+from node.service import Base, make_data, prepare, stop_signal, supervise
 from node.verification import ballot, judge
 
 log = logging.getLogger(__name__)
@@ -157,9 +158,10 @@ def step_vote(single: UnvotedSingle, reason: Reason) -> calls.StepVote:
 
 def run_validator(options: argparse.Namespace) -> int:
     """Runs a validator until it is told to stop."""
-    base = prepare(options)
-    endpoints = [Endpoint.parse(text) for text in options.peer]
-    asyncio.run(_serve(base, endpoints, manual=options.manual))
+    with only_one(make_data(options), "validator"):
+        base = prepare(options)
+        endpoints = [Endpoint.parse(text) for text in options.peer]
+        asyncio.run(_serve(base, endpoints, manual=options.manual))
     return 0
 
 

@@ -59,12 +59,11 @@ class Modules:
             log.warning("a task to be planted was stopped here: %s", execution.killed)
             return shim.Local(Reason.LIMITS.name)
         known = result_digest(execution.result())
-        await self.planting.plant(
+        self.planting.plant(
             Planted(
                 task=task,
                 process_name=asked.process_name,
                 canary=KnownCanary(field_of(Wasm.name), known),
-                is_right=lambda outcome: result_digest(outcome.result) == known,
                 within=asked.plant_within,
             )
         )

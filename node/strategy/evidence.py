@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ledger.reader import Reader
 from ledger.rows import Totals
 from ledger.types import Address, BlockNumber
-from node.admission import Evidence, Need, Pair, Side, Standing, Strangers
+from node.admission import LARGEST, Evidence, Need, Pair, Side, Standing, Strangers
 
 DAY = 86_400
 
@@ -87,4 +87,7 @@ def _standing(
 ) -> Standing:
     epochs = tuple(reader.epoch_points(node, at)) if Need.EPOCHS in needs else None
     drawn = reader.drawn_passed(node, at) if Need.DRAWN in needs else None
-    return Standing(totals.k1, totals.k2, totals.k3, epochs, drawn)
+    largest = None
+    if Need.COUNTERPARTIES in needs:
+        largest = tuple(reader.largest_amounts(node, LARGEST, at))
+    return Standing(totals.k1, totals.k2, totals.k3, epochs, drawn, largest)
