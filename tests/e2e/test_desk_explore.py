@@ -108,7 +108,7 @@ def test_a_file_holds_what_the_list_shows(page: Page, desk: Desk, path: str) -> 
         ending = link.partition("?")[0].rpartition(".")[2]
         files[ending] = parse(body, ending)
         assert kind.startswith(("text/csv", "application/")), kind
-    assert len(files["json"]) >= max(rows, LISTS[path])
+    assert len(files["json"]) >= max(rows, 1 if desk.small else LISTS[path])
     assert files["json"] == files["ndjson"] == files["parquet"]
     assert [
         {key: "" if value is None else str(value) for key, value in row.items()}

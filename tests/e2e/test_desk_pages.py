@@ -53,12 +53,12 @@ def test_nodes_are_sorted_and_filtered_without_a_new_page(page: Page, desk: Desk
     assert "sort=requests" in page.url and page.evaluate("window.same") is True
     shown = page.locator("tbody tr td:nth-child(8)").all_inner_texts()
     numbers = [int(text.replace(",", "")) for text in shown]
-    assert numbers == sorted(numbers, reverse=True) and len(numbers) == 12
+    assert numbers == sorted(numbers, reverse=True) and len(numbers) == desk.nodes
     page.get_by_label("Address begins with").fill(desk.node[:8])
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#results tbody tr")).to_have_count(1)
     page.go_back()
-    expect(page.locator("#results tbody tr")).to_have_count(12)
+    expect(page.locator("#results tbody tr")).to_have_count(desk.nodes)
 
 
 def test_pages_of_a_list_join_without_gap(page: Page, desk: Desk) -> None:
@@ -118,8 +118,8 @@ def test_validators_and_their_votes(page: Page, desk: Desk) -> None:
     expect(sets.locator("td").nth(2).locator("a.who")).to_have_count(3)
     rounds = page.get_by_role("region", name="Rounds of votes on K3").locator("tbody tr")
     assert rounds.count() > 3
-    # Of the newest round nobody has revealed yet; of the others everybody.
-    assert rounds.nth(0).locator("td").nth(1).locator("a").count() == 3
+    # In the newest round nobody can reveal yet; of the others everybody has.
+    expect(rounds.nth(0).locator("td").nth(1)).to_have_text("not due yet")
     assert rounds.nth(1).locator("td").nth(1).locator("a").count() == 0
     expect(page.get_by_text("Nothing was ever proposed.")).to_be_visible()
     page.locator("tbody th a").first.click()
@@ -135,7 +135,7 @@ def test_the_graph_and_its_table_agree(page: Page, desk: Desk) -> None:
     page.goto(f"{desk.url}/flow?edges=20")
     expect(page.locator("#graph canvas").first).to_be_visible()
     arrows = page.locator("#edges tbody tr")
-    expect(arrows).to_have_count(20)
+    expect(arrows).to_have_count(min(20, desk.pairs))
     listed = page.locator("#results tbody tr").first
     points = arrows.first.get_attribute("data-points") or ""
     expect(listed).to_contain_text(f"{int(points):,}")
@@ -152,7 +152,7 @@ def test_search_finds_each_kind_of_thing(page: Page, desk: Desk) -> None:
         (f"0x{settled.result_id.hex()}", rf"/migrations/{desk.canary}$"),
         (str(desk.block), rf"/blocks/{desk.block}$"),
         (f"0x{settled.place.tx.hex()}", rf"/blocks/{desk.block}\?tx=|/migrations/"),
-        ("cc -O2 dict.c", r"/explore\?name="),
+        (desk.process, r"/explore\?name="),
     ):
         page.goto(desk.url)
         page.keyboard.press("/")

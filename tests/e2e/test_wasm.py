@@ -45,10 +45,13 @@ def test_a_module_runs_at_another_node(cluster: Cluster, tmp_path: Path) -> None
     assert "trap out of fuel, fuel 1000000, run by another node" in ended.stderr.decode()
 
 
-def test_a_planted_module_earns_its_host_k3(cluster: Cluster) -> None:
-    done = kudos_run(cluster, "--made", "0.2", "--plant", "--within", "1")
+def test_a_planted_module_earns_its_host_k3_though_its_home_is_killed(cluster: Cluster) -> None:
+    done = kudos_run(cluster, "--made", "0.2", "--plant", "--within", "15")
     assert done.returncode == 0, done.stderr
     assert b"planted" in done.stderr
+    # It waits: the home was told that it is planted, and that is kept.
+    cluster.node(1).kill()
+    cluster.restart(cluster.node(1))
 
     def paid() -> bool:
         try:
@@ -60,5 +63,5 @@ def test_a_planted_module_earns_its_host_k3(cluster: Cluster) -> None:
     cluster.until(paid, "validators have run it again and approved", seconds=120)
     with cluster.reader() as reader:
         told = [reader.opening(settled.request_id) for settled in reader.migrations(limit=100)]
-    (opening,) = [each.asset for each in told if each and each.asset.family == field_of("wasm")]
+    opening, *_ = [each.asset for each in told if each and each.asset.family == field_of("wasm")]
     assert opening.parameters != UNKNOWN, "the home knew the result before it asked"

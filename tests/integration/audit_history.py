@@ -64,6 +64,7 @@ class History(People):
         self.ask_a_puzzle()
         self.reveal_secrets()
         self.claim_drawn()
+        self.test_validators()
         self.receipt()
         self.change_the_set()
         self.claim_again()
@@ -209,6 +210,22 @@ class History(People):
         reasons = (Reason.APPROVE, Reason.REFUSE_RESULT, Reason.ABSTAIN_SANDBOX)
         votes = [[ClaimVote(self._k3(made), int(reason))] for reason in reasons]
         self.judge(list(zip(self.validators[:3], votes, strict=True)))
+
+    def test_validators(self) -> None:
+        """Two refuse it, and the third approves unseen."""
+        salt = self.fresh()
+        made = self.made(self.newcomer, self.host, test_salt=salt)
+        batch = self.settle(self.host, [made.migration])
+        data = claim_calls.claim([self.item(made, batch, planted_of(made), None)])
+        self.send(self.host, data, self.contracts.claims)
+        reasons = (Reason.REFUSE_RESULT, Reason.REFUSE_RESULT, Reason.APPROVE)
+        votes = [[ClaimVote(self._k3(made), int(reason))] for reason in reasons]
+        self.judge(list(zip(self.validators[:3], votes, strict=True)))
+        self.wait_for_next(CONSTANTS.round_seconds)
+        result = made.migration.result
+        ids = (result.request_id, digest(self.domain, result))
+        shown = claim_calls.open_test(*ids, made.seal_salt, salt)
+        self.send(self.home, shown, self.contracts.claims)
 
     def receipt(self) -> None:
         """Two RESULTs are settled late, and their home says that they were there in time."""

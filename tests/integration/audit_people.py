@@ -12,7 +12,7 @@ from coincurve import PrivateKey
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
-from ledger import calls, claim_calls, merkle, record
+from ledger import calls, claim_calls, merkle, record, validator_test
 from ledger.abi import QUEUE, decode_result, encode
 from ledger.assets import (
     Accepted,
@@ -161,9 +161,11 @@ class People:
         family: bytes = REPLAY,
         parameters: bytes = NOTHING,
         answer: Digest | None = None,
+        test_salt: Digest | None = None,
         lasts: int = 600,
     ) -> Made:
-        """A migration whose mark says that it is a canary of this family."""
+        """A migration whose mark says that it is a canary of this family; with ``test_salt`` one
+        that tests the validators."""
         task, salt, seal_salt = self.fresh(), self.fresh(), self.fresh()
         mark = words(b"\x01", family, parameters, salt)
         request = self.request(home, host, task=task, mark=mark, lasts=lasts)
@@ -171,6 +173,8 @@ class People:
         accepted = Accepted(request_id, at)
         confirmed = Confirmed(digest(self.domain, accepted), at + 1)
         result_digest = answer or self.fresh()
+        if test_salt is not None:
+            result_digest = validator_test.digest_of(request_id, test_salt)
         seal = words(result_digest, seal_salt, host.address, request_id)
         result = Result(request_id, seal, at + 2)
         signature = home.sign(self.domain, confirmed)

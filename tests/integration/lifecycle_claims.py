@@ -87,6 +87,23 @@ class Claimants:
         for plan in timed_out:
             self._claim_of([plan], plan.planted is None)
 
+    def show_tests(self) -> None:
+        """Of the validators: those that can be shown now, once; and some with another salt."""
+        for plan in self.finished:
+            if plan.test_salt is None or not self._was_claimed(plan):
+                continue
+            if plan.test_salt[0] % 2:
+                self._show_test(plan, Digest(bytes(32)))
+            if self._show_test(plan, plan.test_salt):
+                plan.test_salt = None
+
+    def _show_test(self, plan: Plan, salt: Digest) -> bool:
+        domain = self.both.domain
+        ids = (digest(domain, plan.request), digest(domain, plan.result))
+        shown = (*ids, plan.drawn.seal_salt, salt)
+        act = partial(self.model.tests.show, *shown)
+        return self.both.do(self.both.relayer, CLAIMS, act, "openTest", *shown)
+
     def _kudos_id(self, plan: Plan) -> Digest:
         result_id, opening = digest(self.both.domain, plan.result), plan.drawn
         kudos = Kudos(3, result_id, opening.result_digest, opening.seal_salt)

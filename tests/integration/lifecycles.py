@@ -108,8 +108,10 @@ class Lifecycles:
             self.claimants.claim(drawn=True)
         if self.random.random() < 0.7:
             self.judge_canaries()
+        self.claimants.show_tests()
         self.stand_on_brinks()
         self.both.wait(WINDOW)
+        self.claimants.show_tests()
         self.ways.abandon()
         self.claimants.claim_timed_out()
         for _ in range(12):

@@ -73,6 +73,7 @@ def test_the_client_has_a_method_for_every_route(site: ApiSite, url: str) -> Non
             "/beacon": ledger.beacon,
             "/draws": ledger.draws,
             "/validators/{address}": lambda: ledger.validator(vote.validator),
+            "/validators/{address}/tests": lambda: ledger.validator_tests(vote.validator),
             "/flow": ledger.flow,
             "/flow/edges": ledger.flow_edges,
             "/migrations": ledger.migrations,

@@ -27,6 +27,7 @@ from ledger.desk.queries import (
     rule,
     search,
     seats,
+    validator_tests,
     validators,
     why,
 )
@@ -42,7 +43,7 @@ from ledger.synthetic import SyntheticChain
 from ledger.synthetic_actors import Settings
 from ledger.types import Address, BlockNumber
 
-SETTINGS = Settings(nodes=4, refused=0.1, repeated=0.8, finality_depth=3)
+SETTINGS = Settings(nodes=4, refused=0.1, repeated=0.8, tests=0.4, finality_depth=3)
 BLOCKS, PER_BLOCK = 5, 12
 FLIPS, SEED = 300, 11
 UNREADABLE = (*DAMAGE, KudosError, OverflowError, ValueError, TypeError, KeyError)
@@ -63,7 +64,8 @@ def chain() -> SyntheticChain:
     made = SyntheticChain(SETTINGS)
     for _ in range(BLOCKS):
         made.mine(PER_BLOCK)
-    made.mine()
+    for _ in range(3):
+        made.mine()
     return made
 
 
@@ -135,7 +137,7 @@ class Asked:
             *(reader.migration(request_id), reader.opening(request_id)),
             *(reader.claims_of(request_id), reader.lifecycle(request_id)),
             *(reader.is_settled(request_id), reader.is_final_settled(request_id)),
-            *(reader.skip_reasons(request_id),),
+            *(reader.skip_reasons(request_id), reader.validator_test(request_id)),
             reader.is_sequence_used(asked.home, asked.host, asked.seq),
         )
 
@@ -145,6 +147,7 @@ class Asked:
         yield overview.kudos_per_day(reader), overview.migrations_per_minute(reader)
         yield overview.quorum_health(reader, members)
         yield validators.list_validators(reader, members)
+        yield [validator_tests.opened_tests(reader, each) for each in members]
         yield seats.set_history(reader.connection), rule.rounds(reader), rule.life(reader)
         yield flow.top(reader), flow.table(reader)
         yield nodes.list_nodes(reader, nodes.NodesQuery())

@@ -22,8 +22,10 @@ NOT_LIVED_THROUGH = {
 OUTCOMES = {
     *("ClaimDecided 2", "ClaimDecided 3", "ClaimDecided 4"),
     *("StepVoted 1", "StepVoted 2", "StepVoted 3", "StepDecided 3"),
+    *("TestOpened", "TestTooEarly", "NotATest"),
 }
-"""Of single claims verified, refused and void, of steps open, verified, refused, and given up."""
+"""Of single claims verified, refused and void, of steps open, verified, refused, and given up; of
+tests of the validators shown, shown too early, and none."""
 
 
 @pytest.fixture

@@ -32,9 +32,11 @@ class Clock:
 class ApiSite:
     """A chain, its copy, and the service over it."""
 
-    def __init__(self, path: Path, *, blocks: int = 6, limits: Limits | None = None) -> None:
+    def __init__(
+        self, path: Path, *, blocks: int = 6, limits: Limits | None = None, tests: float = 0.1
+    ) -> None:
         self.path, self.clock = path, Clock()
-        self.chain = SyntheticChain(Settings(nodes=4, finality_depth=3))
+        self.chain = SyntheticChain(Settings(nodes=4, finality_depth=3, tests=tests))
         self.grow(blocks, 15)
         names = {self.chain.actors.nodes[0].address: "first"}
         self.app = create_app(

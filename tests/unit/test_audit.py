@@ -33,7 +33,7 @@ TOPICS = {name: keccak(text.encode()) for name, text in SIGNATURES.items()}
 
 @pytest.fixture(scope="module")
 def chain() -> SyntheticChain:
-    made = SyntheticChain(Settings(nodes=4, refused=0.1, repeated=0.8))
+    made = SyntheticChain(Settings(nodes=4, refused=0.1, repeated=0.8, tests=0.3))
     for _ in range(6):
         made.mine(16)
     made.mine()
@@ -84,6 +84,8 @@ ROWS = [
     ("UPDATE kudos SET host = home WHERE rowid = 7", "SQLite kudos"),
     ("DELETE FROM kudos WHERE rowid = 3", "SQLite kudos"),
     ("DELETE FROM migrations WHERE rowid = 3", "SQLite migrations"),
+    ("UPDATE tests SET salt = seal_salt WHERE rowid = 1", "SQLite tests"),
+    ("DELETE FROM tests WHERE rowid = 2", "SQLite tests"),
     ("UPDATE cursor SET hash = x'00'", "SQLite"),
 ]
 
@@ -130,7 +132,7 @@ def once(
 
 EVENTS = (
     *("BatchSettled", "BatchVoted", "BatchDecided", "TransferSingle", "CanariesClaimed"),
-    *("VotesCommitted", "VotesRevealed", "ClaimVoted", "ClaimDecided"),
+    *("VotesCommitted", "VotesRevealed", "ClaimVoted", "ClaimDecided", "TestOpened"),
 )
 """What a synthetic ledger logs more than once."""
 
@@ -171,6 +173,7 @@ FLIPS = [
     ("ClaimVoted", 31),
     *[("ClaimDecided", at) for at in (31, 63)],
     *[("TransferSingle", at) for at in (31, 63)],
+    *[("TestOpened", at) for at in (31, 63, 95)],
 ]
 
 

@@ -19,7 +19,7 @@ from ledger.types import Address, BlockNumber, Digest, address_from_hex
 
 COMMANDS = (
     *("demo", "chain", "deploy", "node", "agent", "validator", "validators"),
-    *("cc", "run", "plant", "check", "strategy", "audit"),
+    *("test-validators", "cc", "run", "plant", "check", "strategy", "audit"),
     *("prove", "verify", "explore", "serve", "key"),
 )
 NOBODY = "http://127.0.0.1:1"
@@ -88,7 +88,7 @@ def with_hint(answer: Answer, status: int, words: str) -> None:
 def test_the_help_names_every_command(kudos: Kudos) -> None:
     answer = kudos("--help")
     assert answer.status == 0
-    listed = re.findall(r"^    ([a-z]+)\b", answer.out, re.MULTILINE)
+    listed = re.findall(r"^    ([a-z-]+)\b", answer.out, re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
 
 
@@ -111,6 +111,8 @@ def test_every_command_has_help_with_an_example(kudos: Kudos, command: str) -> N
         (["chain", "--data", "x", "--port", "many"], "invalid int value"),
         (["plant", "sudoku", "5"], "Installed are dlog, factor, preimage."),
         (["plant", "dlog", "soon"], "invalid float value: 'soon'"),
+        (["node", "--claim-again", "-1"], "'-1' is no number from 0 to 20"),
+        (["agent", "--claim-again", "21"], "'21' is no number from 0 to 20"),
         (["plant", "dlog", "nan"], "up to 30 seconds"),
         (["plant", "dlog", "0"], "more than 0"),
         (["plant", "dlog", "31"], "up to 30 seconds"),
@@ -123,6 +125,19 @@ def test_wrong_arguments_are_status_2(kudos: Kudos, arguments: list[str], words:
     assert answer.status == 2
     assert words in answer.err
     assert answer.out == ""
+
+
+def test_validators_are_tested_beside_a_node(
+    kudos: Kudos, tmp_path: Path, password: Path, ledger: Path
+) -> None:
+    assert kudos("key", "new", "k.json", "--password-file", str(password)).status == 0
+    signed = ("--key", "k.json", "--password-file", str(password), "--data", "tester")
+    host = ("--host-key", "k.json", "--host-password-file", str(password))
+    command = ("test-validators", "--ledger", str(ledger), "--rpc", NOBODY, *signed, *host)
+    with_hint(kudos(*command, "--host-data", "nowhere"), 3, "no data directory of a node")
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "address").write_text(ADDRESS + "\n", "utf-8")
+    with_hint(kudos(*command, "--host-data", "node"), 3, f"is the data directory of {ADDRESS}")
 
 
 def test_a_puzzle_that_no_node_takes_is_status_1(tmp_path: Path, project: Path) -> None:

@@ -49,6 +49,7 @@ EVENTS: tuple[types.Event, ...] = (
     types.ClaimDecided(ONE, HOST, 3, 4),
     types.PuzzleAsked(HOST, 1, 20, 77),
     types.PuzzleSolved(HOST, 1, ONE, TWO),
+    types.ValidatorTested(ONE, TWO, THREE, ONE, TWO),
     types.Proposed(1, ONE, HOME, CONTENT),
     types.ProposalVoted(1, HOME, False),
     types.ProposalApproved(1, 99),

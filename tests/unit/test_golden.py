@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def test_digest_equals_eth_accounts(case: dict[str, Any]) -> None:
         }
     )
     assert keccak(b"\x19\x01" + signable.header + signable.body) == unhex(case["digest"])
+
+
+@pytest.mark.parametrize("case", VECTORS["validatorTests"])
+def test_tests_of_validators_equal_abi_encode_and_hmac(case: dict[str, Any]) -> None:
+    request_id, salt = unhex(case["requestId"]), unhex(case["salt"])
+    type_hash = keccak(types()["hashed"]["validatorTest"].encode())
+    encoded = encode(["bytes32"] * 3, [type_hash, request_id, salt])
+    assert keccak(encoded) == unhex(case["digest"])
+    label = b"kudos validator test 1"
+    assert hmac.digest(unhex(case["secret"]), label + request_id, hashlib.sha256) == salt
 
 
 @pytest.mark.parametrize("case", VECTORS["commitments"])

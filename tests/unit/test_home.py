@@ -22,7 +22,7 @@ from ledger.reasons import Reason
 from ledger.types import Digest
 from node import wire
 from node.home import REST_SECONDS, REST_SECONDS_MAX, Local, Remote
-from node.inputs import KEEP_SECONDS, InputServer, read_inputs
+from node.inputs import KEEP_SECONDS, InputServer, keep_longer, read_inputs
 from node.placement import RoundRobin
 from node.store import MissingContent, sha256
 from node.task import (
@@ -514,3 +514,21 @@ def test_inputs_are_pinned_until_claims_are_closed(world: World) -> None:
     pins = {path.name: path.stat().st_mtime for path in folder.iterdir()}
     assert {sha256(source).hex() for source in SOURCES} <= pins.keys()
     assert set(pins.values()) == {NOW + 900 + KEEP_SECONDS}
+
+
+def test_inputs_are_pinned_longer_for_a_claim_that_is_made_again(world: World) -> None:
+    host = world.make_host()
+    world.link(host)
+    ran(world)
+    until = NOW + 30 * 86_400
+    task = Digest(task_digest(TASK))
+    keep_longer(host.store, host.journal, task, until)
+    pins = {path.name: path.stat().st_mtime for path in (host.store._root / "pins").iterdir()}
+    descriptor = host.journal.task(task)
+    assert descriptor is not None
+    kept = {descriptor.hex(), *(sha256(source).hex() for source in SOURCES)}
+    assert all(pins[name] == until for name in kept)
+    # Of what is gone, or was never here, there is nothing to keep, and nothing to complain about.
+    host.store.path_of(descriptor).unlink()
+    keep_longer(host.store, host.journal, task, until)
+    keep_longer(host.store, host.journal, Digest(bytes(32)), until)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger import event_types as events
-from ledger import schema
+from ledger import schema, validator_test
 from ledger.assets import (
     Accepted,
     Confirmed,
@@ -76,6 +76,8 @@ UP_TO_CONFIRMED = (
 RESULTED = events.Resulted(REQUEST_ID, WORDS[3], 110, True)
 DRAWN = DrawnOpening(*WORDS[:4])
 PLANTED = PlantedOpening(*WORDS[:6])
+TEST_SALT = WORDS[7]
+TEST = replace(PLANTED, result_digest=validator_test.digest_of(REQUEST_ID, TEST_SALT))
 WORDS_OF_HOME = HomesWords(1 << 63, b"s" * 65)
 
 
@@ -143,6 +145,9 @@ def k3(opening: Opening) -> Digest:
     else:
         result_digest = opening.result_digest
     return digest(DOMAIN, Kudos(3, RESULT_ID, result_digest, opening.seal_salt))
+
+
+TESTED = events.ValidatorTested(k3(TEST), RESULT_ID, REQUEST_ID, TEST.seal_salt, TEST_SALT)
 
 
 @pytest.fixture
@@ -289,6 +294,35 @@ def test_a_canary_claimed_again_is_opened_once(book: Book) -> None:
     assert (again.repeats, again.attempt, again.state) == (k3(PLANTED), 1, schema.CLAIMED)
 
 
+def test_a_claim_that_was_a_test_of_the_validators(book: Book) -> None:
+    book.block(*UP_TO_CONFIRMED, RESULTED)
+    book.block(canary(TEST))
+    book.block(*(events.ClaimVoted(who, k3(TEST), 131) for who in (A, B)))
+    book.block(events.ClaimDecided(k3(TEST), HOST, 3, schema.REFUSED))
+    assert book.reader.validator_test(REQUEST_ID) is None
+    shown_in = book.block(TESTED)
+    found = book.reader.validator_test(REQUEST_ID)
+    assert found is not None and found.place.block == shown_in
+    assert (found.kudos_id, found.result_id) == (k3(TEST), RESULT_ID)
+    assert (found.seal_salt, found.salt) == (TEST.seal_salt, TEST_SALT)
+    assert book.totals() == (0, 0, 0)
+
+
+def test_a_test_that_is_shown_twice_was_shown_the_first_time(book: Book) -> None:
+    book.block(*UP_TO_CONFIRMED, RESULTED)
+    book.block(canary(TEST))
+    first = book.block(TESTED, TESTED)
+    second = book.block(TESTED)
+    found = book.reader.validator_test(REQUEST_ID)
+    assert found is not None and (found.place.block, found.place.log_index) == (first, 0)
+    book.store.roll_back(BlockNumber(first - 1))
+    assert book.reader.validator_test(REQUEST_ID) is None
+    book.number = first
+    book.block(TESTED)
+    found = book.reader.validator_test(REQUEST_ID)
+    assert found is not None and found.place.block == second
+
+
 def test_a_puzzle_is_verified_as_it_is_claimed(book: Book) -> None:
     puzzle = PuzzleOpening(4, *WORDS[:5])
     book.block(events.FamilyRegistered(4, WORDS[6], B))
@@ -423,6 +457,18 @@ LIES: dict[str, Callable[[], Lie]] = {
     "unknown family": lambda: (
         (*UP_TO_CONFIRMED, RESULTED, canary(PuzzleOpening(9, *WORDS[:5]))),
         "nobody registered",
+    ),
+    "test of another claim": lambda: (
+        (*UP_TO_CONFIRMED, RESULTED, canary(PLANTED), replace(TESTED, kudos_id=k3(PLANTED))),
+        "not this claim's",
+    ),
+    "test with another salt": lambda: (
+        (*UP_TO_CONFIRMED, RESULTED, canary(TEST), replace(TESTED, salt=ONE)),
+        "not this claim's",
+    ),
+    "test that nobody claimed": lambda: (
+        (*UP_TO_CONFIRMED, RESULTED, TESTED),
+        "nobody claimed",
     ),
     "half a claim": lambda: ((events.CanariesClaimed(HOST, b"\x01"),), "cannot be read"),
     "not minted": lambda: ((events.PuzzleSolved(HOST, 1, ONE, TWO),), "more than it mints"),

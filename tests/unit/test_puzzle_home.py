@@ -73,7 +73,8 @@ class Scene:
         self.host.side.runner = Solving()
         self.world.link(self.host)
         home = self.world.home
-        self.planting = Planting(home.me, home.side, home.journal, sleep=self.nap)
+        kept = (home.journal, home.store, installed())
+        self.planting = Planting(home.me, home.side, *kept, sleep=self.nap)
         self.puzzles = Puzzles(home.me.entropy, installed(), home.store, self.planting)
 
     async def nap(self, seconds: float) -> None:

@@ -53,26 +53,28 @@ def proposal(record: Record, number: int, version: int = 1, kind: str = "set") -
 
 
 def test_a_proposal_stands_as_the_chain_last_said(record: Record) -> None:
-    for number in range(1, 6):
+    for number in (*range(1, 6), 7):
         proposal(record, number)
+    ready = record.site.chain.blocks[-1].header.timestamp + 777
     proposal(record, 6, version=9)
     record.add("proposal_votes", 1, A, schema.APPROVE)
     record.add("proposal_votes", 1, B, schema.APPROVE)
     record.add("proposal_votes", 2, B, schema.REFUSE)
-    record.add("proposal_steps", 1, "approved", 777)
+    record.add("proposal_steps", 1, "approved", ready)
     record.add("proposal_steps", 2, "withdrawn", None)
-    record.add("proposal_steps", 3, "approved", 778)
+    record.add("proposal_steps", 3, "approved", ready + 1)
     record.add("proposal_steps", 3, "executed", None)
+    record.add("proposal_steps", 7, "approved", ready - 778 - rule.PROPOSAL_WINDOW)
     with Reader.open(record.site.path) as reader:
         found = {each.number: each for each in rule.proposals(reader)}
-    assert [found[n].status for n in range(1, 7)] == [
-        *("approved", "withdrawn", "executed", "open", "open", "stale")
+    assert [found[n].status for n in range(1, 8)] == [
+        *("approved", "withdrawn", "executed", "open", "open", "stale", "lapsed")
     ]
-    assert (found[1].ready_at, found[1].approvals, found[1].withdrawals) == (777, (A, B), ())
+    assert (found[1].ready_at, found[1].approvals, found[1].withdrawals) == (ready, (A, B), ())
     assert (found[2].approvals, found[2].withdrawals) == ((), (B,))
-    assert found[3].ready_at == 778
+    assert found[3].ready_at == ready + 1
     listed = record.site.pages("/proposals", limit=2)
-    assert [row["number"] for row in listed] == [6, 5, 4, 3, 2, 1]
+    assert [row["number"] for row in listed] == [7, 6, 5, 4, 3, 2, 1]
     assert listed[-1]["approvals"] == [hex_of(A), hex_of(B)] and listed[-1]["kind"] == "set"
 
 
@@ -107,7 +109,9 @@ def test_silence_shows_in_rounds_and_periods(record: Record) -> None:
     assert [row["number"] for row in own] == [6, 5]
     assert own[0]["silent"] == [hex_of(B), hex_of(C)]
     assert own[1]["silent"] == [hex_of(who) for who in (A, B, C)]
-    known, none = record.site.pages("/beacon", limit=1)
+    record.add("beacon_steps", who_period(4), "none", 0, None)
+    known, none, nobody = record.site.pages("/beacon", limit=1)
+    assert (nobody["number"], nobody["committed"], nobody["status"]) == (104, [], "none")
     assert (known["status"], known["value"]) == ("known", hex_of(VALUE))
     assert known["committed"] == [hex_of(who) for who in (A, B, C)]
     assert known["silent"] == [hex_of(C)]

@@ -27,6 +27,7 @@ from node.admission import (
     needs_of,
 )
 from node.strategy.combine import AllOf, AnyOf, Staleness
+from node.strategy.pairs import Pairs
 from node.strategy.rules import (
     SCALE_BITS,
     Allow,
@@ -45,7 +46,7 @@ from tests.unit.node_world import TASK, TRUSTED, World, make_ask
 
 HOME, HOST = Address(b"\x01" * 20), Address(b"\x02" * 20)
 KNOWN = Evidence(10, 10, 7, 1.0)
-NEEDY = (Half(), Balance(), Minimum(), Drawn(), Decay(), Newcomers())
+NEEDY = (Half(), Balance(), Minimum(), Drawn(), Decay(), Newcomers(), Pairs())
 counts = st.integers(0, 1 << 40)
 small = st.integers(0, 500)
 
@@ -69,7 +70,9 @@ def test_rules_about_reputation_refuse_without_a_ledger(rule: Strategy) -> None:
     assert ask(rule, None) is Reason.STALE_LEDGER
 
 
-@pytest.mark.parametrize("rule", [Balance(), Decay(), Newcomers()], ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    "rule", [Balance(), Decay(), Newcomers(), Pairs()], ids=lambda rule: rule.name
+)
 def test_evidence_that_was_not_gathered_is_no_evidence(rule: Strategy) -> None:
     assert needs_of(rule)
     assert ask(rule, KNOWN) is Reason.STALE_LEDGER
@@ -325,7 +328,7 @@ def test_a_group_that_cannot_tell_says_so() -> None:
 
 
 def test_needs_add_up() -> None:
-    rules = AllOf("x/1", (Balance(), Drawn(), AnyOf((Decay(), Newcomers()))))
+    rules = AllOf("x/1", (Balance(), Drawn(), AnyOf((Decay(), Pairs(), Newcomers()))))
     assert rules.needs == frozenset(Need)
     assert AllOf("x/1", (Half(),)).needs == frozenset() == needs_of(Thesis())
 

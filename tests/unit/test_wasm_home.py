@@ -73,7 +73,8 @@ class Scene:
         self.own.execution = ECHOED
         self.naps: list[float] = []
         home = self.world.home
-        self.planting = Planting(home.me, home.side, home.journal, sleep=self.nap)
+        kept = (home.journal, home.store, installed())
+        self.planting = Planting(home.me, home.side, *kept, sleep=self.nap)
         self.modules = Modules(home.side, self.own, home.store, self.planting)
 
     async def nap(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from tests.integration.ledger_model.batches import Batches
 from tests.integration.ledger_model.beacon import Beacon
 from tests.integration.ledger_model.canaries import Canaries
 from tests.integration.ledger_model.core import Core
+from tests.integration.ledger_model.opened_tests import OpenedTests
 from tests.integration.ledger_model.queue import Queue
 from tests.integration.ledger_model.second import SecondClaims
 from tests.integration.ledger_model.state import Refused, Signed, World
@@ -47,6 +48,7 @@ class LedgerModel:
         ways = (self.batches, self.steps)
         self.canaries = Canaries(self.core, ways, self.beacon, self.verdicts)
         self.second = SecondClaims(self.canaries)
+        self.tests = OpenedTests(self.verdicts)
 
     def vote(
         self,
