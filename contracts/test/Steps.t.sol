@@ -39,16 +39,24 @@ contract StepsTest is StrictWay {
         assertEq(time, NOW, "settled");
     }
 
-    /// @dev Any call in any order: only the next step of the very asset is taken.
+    /// @dev Any call in any order: only the next step of the very asset is taken. Who asks or answers a second time
+    /// learns that the number is used, whoever comes out of turn that it did.
     function testFuzzOnlyTheNextStepIsTaken(uint8[10] memory order) public {
         Call[] memory calls = _calls(_item(true, 0, 3));
         uint256 done = 0;
         for (uint256 i = 0; i < order.length; ++i) {
             uint256 next = order[i] % 4;
             vm.prank(calls[next].sender);
-            (bool taken,) = address(ledger).call(calls[next].data);
+            (bool taken, bytes memory answer) = address(ledger).call(calls[next].data);
             assertTrue(taken == (next == done), "in turn");
-            if (taken) ++done;
+            if (taken) {
+                ++done;
+                continue;
+            }
+            uint256 reason = next < 2 && done > next ? Reasons.SEQUENCE_USED : Reasons.OUT_OF_TURN;
+            assertEq(
+                answer, abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(reason)), "for this"
+            );
         }
     }
 
