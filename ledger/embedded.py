@@ -6,6 +6,10 @@ start. So a second, complete copy (``.good``) is kept beside the state, and ``st
 it. Both mean a chain that comes back some blocks younger, which its users must survive anyway. If
 neither can be read that is an error and never a silent fresh start: it would be another chain under
 the same name. No state file at all does mean a fresh chain.
+
+What old blocks looked like, anvil writes to disk when it does not fit into memory, and leaves it
+there when it is killed. That goes into a directory beside the state (``.blocks``), which holds
+nothing that is needed again, and is emptied at every start and at the end.
 """
 
 from __future__ import annotations
@@ -70,6 +74,7 @@ class EmbeddedChain:
         not for weeks. ``block_time`` 0 mines a block per transaction."""
         self.state = state
         self.log = state.with_suffix(".log")
+        self._spilled = state.with_name(state.name + ".blocks")
         self.chain_id = chain_id
         self.port = port
         self._anvil = anvil
@@ -105,6 +110,8 @@ class EmbeddedChain:
         anvil = self._anvil or find_anvil()
         self.state.parent.mkdir(parents=True, exist_ok=True)
         choose_state(self.state)
+        shutil.rmtree(self._spilled, ignore_errors=True)
+        self._spilled.mkdir()
         self.port = self.port or _free_port()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -181,6 +188,7 @@ class EmbeddedChain:
             *(str(anvil), "--host", "127.0.0.1", "--port", str(self.port)),
             *("--chain-id", str(self.chain_id), "--hardfork", "prague", "--silent"),
             *("--state", str(self.state), "--state-interval", "1", *mining, *history),
+            *("--cache-path", str(self._spilled)),
         ]
 
     def _wait_until_it_answers(self, within: float) -> None:
@@ -226,6 +234,7 @@ class EmbeddedChain:
                 self._process.kill()
                 self._process.wait(within)
             self._process = None
+            shutil.rmtree(self._spilled, ignore_errors=True)
         if self._rpc is not None:
             self._rpc.close()
             self._rpc = None

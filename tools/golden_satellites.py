@@ -9,6 +9,7 @@ from coincurve import PrivateKey
 
 from canaries.commitment import PLANTED, Mark, Place, commitment, seal
 from canaries.family import field_of
+from canaries.validator_test import digest_of, salt_of
 from ledger import assets, merkle
 from ledger.anchoring import pack_totals
 from ledger.claim_calls import ClaimVote, secret_commitment, votes_commitment
@@ -48,6 +49,7 @@ def vectors(domain: Domain, now: int) -> dict[str, Any]:
         "claims": [_claims(domain, draw, now, shape) for shape in ((1,), (0,), (7, 1, 0, 2))],
         "proposals": [_proposal(domain, draw, seats) for seats in (2, 5, SEATS)],
         "anchors": _anchors(domain, draw),
+        "validatorTests": [_validator_test(draw) for _ in range(4)],
     }
 
 
@@ -67,6 +69,17 @@ def _assets(draw: Draw) -> list[assets.Asset]:
 def _puzzle_result(draw: Draw) -> dict[str, Any]:
     solution = draw.digest()
     return {"solution": hex_of(solution), "resultDigest": hex_of(result_digest_of(solution))}
+
+
+def _validator_test(draw: Draw) -> dict[str, Any]:
+    request_id, secret = draw.digest(), draw.bytes(32)
+    salt = salt_of(secret, request_id)
+    return {
+        "requestId": hex_of(request_id),
+        "secret": hex_of(secret),
+        "salt": hex_of(salt),
+        "digest": hex_of(digest_of(request_id, salt)),
+    }
 
 
 def _secret(domain: Domain, draw: Draw) -> dict[str, Any]:

@@ -34,10 +34,6 @@ library Assets {
 
     uint256 private constant KUDOS_LEVEL_CANARY = 3;
 
-    /// @notice The kinds of mark that a commitment hides.
-    uint8 internal constant MARK_ORDINARY = 0;
-    uint8 internal constant MARK_PLANTED = 1;
-
     function domain(uint256 chainId, address verifyingContract) internal pure returns (bytes32) {
         return keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, chainId, verifyingContract));
     }
@@ -126,6 +122,7 @@ library Assets {
         }
     }
 
+    /// @notice What a commitment hides: of kind 0 an ordinary task, of kind 1 a planted canary.
     function mark(uint8 kind, bytes32 family, bytes32 parameters, bytes32 salt) internal pure returns (bytes32) {
         return keccak256(abi.encode(kind, family, parameters, salt));
     }

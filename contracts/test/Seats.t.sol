@@ -234,8 +234,10 @@ contract SeatsTest is LedgerTest {
         bytes32 root = _settle(_items(3, 1, 2, 0));
         _vote(0, root, 0xf, 0);
         _vote(1, root, 0xf, 0);
-        vm.prank(_claimsContract());
-        ledger.mint(host, 3, 2);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(_claimsContract());
+            ledger.mint(i == 2 ? host : seats[i], 3, 5 + i);
+        }
         address before = address(ledger);
         vm.prank(_queue());
         ledger.close();
@@ -243,16 +245,17 @@ contract SeatsTest is LedgerTest {
         bytes32[3] memory none;
         _deployLedger(2, 0, none, before);
         assertEq(ledger.predecessor(), before, "after it");
-        address[] memory nodes = new address[](3);
-        (nodes[0], nodes[1], nodes[2]) = (host, seats[0], host);
+        address[] memory nodes = new address[](4);
+        (nodes[0], nodes[1], nodes[2], nodes[3]) = (seats[0], host, host, seats[1]);
         ledger.setTime(NOW + 7 days);
         vm.expectRevert(IKudosLedger.NothingToCarry.selector);
         ledger.carry(nodes);
         ledger.setTime(NOW + 7 days + 1);
         for (uint256 i = 0; i < 2; ++i) {
             ledger.carry(nodes);
-            _assertKudos(host, 1, 3, 2);
-            _assertKudos(seats[0], 0, 0, 0);
+            _assertKudos(seats[0], 0, 0, 5);
+            _assertKudos(host, 1, 3, 7);
+            _assertKudos(seats[1], 0, 0, 6);
         }
         vm.expectRevert(abi.encodeWithSelector(IKudosToken.TooManyBalances.selector, 100));
         ledger.carry(new address[](101));

@@ -8,9 +8,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from ledger.indexer import Indexer
 from ledger.ports import SystemClock
@@ -23,6 +24,28 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_START = 30
 
 
+class Ledger(Protocol):
+    """What the service is started over."""
+
+    @property
+    def index(self) -> Path: ...
+    def place(self) -> dict[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RealLedger:
+    """A copy of a ledger that has contracts, and its deployment file."""
+
+    index: Path
+    file: Path
+    rpc: str | None = None
+    """Its chain, where that is running: for proofs."""
+
+    def place(self) -> dict[str, object]:
+        """How ``tests.e2e.desk_server`` finds it."""
+        return {"index": str(self.index), "ledger": str(self.file), "rpc": self.rpc}
+
+
 class DeskWorld:
     """An index of a synthetic chain, and how to make it longer."""
 
@@ -32,6 +55,10 @@ class DeskWorld:
         for _ in range(blocks):
             self.chain.mine(migrations)
         self.catch_up()
+
+    def place(self) -> dict[str, object]:
+        """How ``tests.e2e.desk_server`` finds it."""
+        return {"index": str(self.index), "settings": asdict(self.settings)}
 
     def mine(self, migrations: int = 0) -> int:
         """One more block, indexed; its number."""
@@ -46,18 +73,17 @@ class DeskWorld:
 
 
 class Service:
-    """The service as a process over a world's index."""
+    """The service as a process over a ledger's copy."""
 
     def __init__(
         self,
-        world: DeskWorld,
+        ledger: Ledger,
         names: Mapping[Address, str],
         stale_after: float = 3600,
         port: int = 0,
     ) -> None:
         self._description = {
-            "index": str(world.index),
-            "settings": asdict(world.settings),
+            **ledger.place(),
             "names": {hex_of(address): name for address, name in names.items()},
             "stale_after": stale_after,
             "port": port,

@@ -17,6 +17,8 @@ from ledger.errors import ChainError, CorruptData, SetupError
 from ledger.types import Address
 
 SOMEBODY = Address(b"\x11" * 20)
+WITH_SPILL = 700
+"""More blocks than anvil keeps in memory."""
 
 
 def is_gone(pid: int, within: float = 5.0) -> bool:
@@ -147,3 +149,30 @@ def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path, project: Path) -> 
         os.kill(parent.pid, signal.SIGKILL)
     assert is_gone(pid)
     assert "block" in json.loads((tmp_path / "state.json").read_bytes()), "it dumped its state"
+
+
+def test_what_does_not_fit_into_memory_lies_beside_the_state_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    chain = EmbeddedChain(tmp_path / "state.json", block_time=0)
+    spilled = tmp_path / "state.json.blocks"
+    chain.start()
+    chain.fund(SOMEBODY, 1)
+    for _ in range(WITH_SPILL):
+        chain.mine()
+    kept = [path for path in spilled.rglob("*") if path.is_file()]
+    assert kept, "else this test shows nothing"
+    chain.kill()
+    assert not spilled.exists()
+    # As after an accident to both processes, which clears nothing up.
+    left = spilled / "anvil-state" / "left.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{}")
+    chain.start()
+    assert not left.exists()
+    chain.stop()
+    assert not spilled.exists()
+    assert [path for path in home.rglob("*") if path.is_file()] == []
