@@ -60,7 +60,7 @@ from node.plugin import Reputation
 
 ETHER = 10**18
 KUDOS_PER_MIGRATION = 1.1
-ROWS_PER_MIGRATION = 7.0
+ROWS_PER_MIGRATION = 11.5
 FILL_BLOCK = 512
 WRITES_PER_SECOND = 10
 SLOW_QUESTIONS = 1_000
@@ -125,8 +125,11 @@ def run(folder: Path, settings: Settings, options: argparse.Namespace) -> dict[s
         report: dict[str, object] = {"fill_seconds": round(time.monotonic() - started, 1)}
         before, since = rows(index), time.monotonic()
         report |= ask_plugin(folder, index, nodes, actors, count)
-        with child([f"--agent={index}", f"--nodes={options.nodes}"], b"serving\n"):
-            report["agent_decide"] = ask_agent(folder / SOCKET, nodes, count)
+        with child([f"--agent={index}", f"--nodes={options.nodes}"], b"serving\n") as agent:
+            used = cpu_seconds(agent)
+            answered = ask_agent(folder / SOCKET, nodes, count)
+            own = count / (cpu_seconds(agent) - used)
+            report["agent_decide"] = answered | {"agent_per_cpu_second": round(own)}
         written, seconds = rows(index) - before, time.monotonic() - since
         port = free_port()
         with child([f"--serve={index}", f"--port={port}"], b"serving\n"):
@@ -267,6 +270,12 @@ def head_of(store: IndexStore) -> Header:
     )
 
 
+def cpu_seconds(process: int) -> float:
+    """What a process has used of the processors since it began (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def serve(index: Path, port: int) -> int:
     """The child that is the reference service, until its standard input ends."""
     import threading
@@ -295,8 +304,8 @@ def serve(index: Path, port: int) -> int:
 
 
 @contextmanager
-def child(arguments: list[str], ready: bytes) -> Iterator[None]:
-    """Another process of this program, from when it is ready until the block ends."""
+def child(arguments: list[str], ready: bytes) -> Iterator[int]:
+    """Another process of this program, its id, from when it is ready until the block ends."""
     command = [sys.executable, __file__, *arguments]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     pipe = subprocess.PIPE
@@ -308,7 +317,7 @@ def child(arguments: list[str], ready: bytes) -> Iterator[None]:
                 selector.register(process.stdout, selectors.EVENT_READ)
                 if not selector.select(FILL_TIMEOUT) or process.stdout.readline() != ready:
                     raise SystemExit("A child did not start; its error is above.")
-            yield
+            yield process.pid
         finally:
             process.stdin.close()
             try:

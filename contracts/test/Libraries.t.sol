@@ -271,6 +271,7 @@ contract LibrariesTest is TestBase {
         assertTrue(!Signatures.isBy(vm.addr(key), digest, r, vs ^ bytes32(uint256(1) << 255)), "parity counts");
         assertTrue(other == digest || !Signatures.isBy(vm.addr(key), other, r, vs), "of this digest");
         assertTrue(!Signatures.isBy(address(0), digest, 0, 0), "zero signs nothing");
+        assertTrue(!Signatures.isBy(address(1), digest, 0, 0), "what is no signature is nobody's");
         assertTrue(!this.isBy(vm.addr(key), digest, bytes.concat(r, s, bytes1(v))), "65 bytes are another form");
     }
 

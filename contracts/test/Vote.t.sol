@@ -40,6 +40,15 @@ contract VoteTest is LedgerTest {
         new KudosLedgerHarness(list, n, EPOCH, K1_ALLOWANCE, 0, none, address(0));
     }
 
+    /// @dev Without the hole it would be a set of two of two.
+    function testAHoleInTheFirstSet() public {
+        bytes32[3] memory none;
+        address[] memory list = new address[](3);
+        (list[0], list[2]) = (vm.addr(VALIDATOR_KEY), vm.addr(VALIDATOR_KEY + 1));
+        vm.expectRevert(IValidatorSeats.BadValidatorSet.selector);
+        new KudosLedgerHarness(list, 2, EPOCH, K1_ALLOWANCE, 0, none, address(0));
+    }
+
     function testBadParameters() public {
         bytes32[3] memory none;
         vm.expectRevert(IKudosLedger.BadParameter.selector);

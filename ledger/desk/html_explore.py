@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Request
@@ -25,7 +26,8 @@ def add_explore(app: FastAPI, desk: Desk) -> None:
     def assets(request: Request) -> HTMLResponse:
         query = Query.from_params(form_params(request.query_params))
         with desk.reader() as reader, reader.snapshot():
-            count, counted = facets.survey(reader, query)
+            # The same on every page of the list.
+            count, counted = desk.once(reader, facets.survey, replace(query, cursor=None))
             return show(
                 desk,
                 request,
