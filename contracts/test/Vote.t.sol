@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {IValidatorSeats} from "../interfaces/IValidatorSeats.sol";
-import {KudosLedgerHarness} from "./KudosLedgerHarness.sol";
+import {createByName} from "./Creation.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {Vm} from "./Vm.sol";
 
@@ -26,35 +26,32 @@ contract VoteTest is LedgerTest {
         n = bound(n, 0, 18);
         m = bound(m, 0, 19);
         address[] memory list = new address[](n);
-        bytes32[3] memory none;
         for (uint256 i = 0; i < n; ++i) {
             list[i] = vm.addr(VALIDATOR_KEY + i);
         }
         bool good = n > 0 && n < 17 && 2 * m > n && m <= n;
         if (!good) vm.expectRevert(IValidatorSeats.BadValidatorSet.selector);
-        new KudosLedgerHarness(list, m, EPOCH, K1_ALLOWANCE, 0, none, address(0));
+        _make(list, m, EPOCH, K1_ALLOWANCE);
         if (n < 2) return;
         place = bound(place, 1, n - 1);
         list[place] = zero ? address(0) : list[place - 1];
         vm.expectRevert(IValidatorSeats.BadValidatorSet.selector);
-        new KudosLedgerHarness(list, n, EPOCH, K1_ALLOWANCE, 0, none, address(0));
+        _make(list, n, EPOCH, K1_ALLOWANCE);
     }
 
     /// @dev Without the hole it would be a set of two of two.
     function testAHoleInTheFirstSet() public {
-        bytes32[3] memory none;
         address[] memory list = new address[](3);
         (list[0], list[2]) = (vm.addr(VALIDATOR_KEY), vm.addr(VALIDATOR_KEY + 1));
         vm.expectRevert(IValidatorSeats.BadValidatorSet.selector);
-        new KudosLedgerHarness(list, 2, EPOCH, K1_ALLOWANCE, 0, none, address(0));
+        _make(list, 2, EPOCH, K1_ALLOWANCE);
     }
 
     function testBadParameters() public {
-        bytes32[3] memory none;
         vm.expectRevert(IKudosLedger.BadParameter.selector);
-        new KudosLedgerHarness(seats, 2, 0, 1, 0, none, address(0));
+        _make(seats, 2, 0, 1);
         vm.expectRevert(IKudosLedger.BadParameter.selector);
-        new KudosLedgerHarness(seats, 2, 1, 0, 0, none, address(0));
+        _make(seats, 2, 1, 0);
     }
 
     // ------------------------------------------------------------------ batches
@@ -229,5 +226,11 @@ contract VoteTest is LedgerTest {
     ) private {
         vm.expectRevert(revertData);
         _voteWithReasons(seat, root, approve, refuse, reasons);
+    }
+
+    function _make(address[] memory list, uint256 m, uint64 epoch, uint64 k1Allowance) private {
+        bytes32[3] memory none;
+        bytes memory arguments = abi.encode(list, m, epoch, k1Allowance, uint64(0), none, address(0));
+        createByName(vm, "KudosLedgerHarness.sol:KudosLedgerHarness", arguments);
     }
 }
