@@ -27,6 +27,7 @@ from node.transport import parse_endpoint
 log = logging.getLogger(__name__)
 
 MAX_CLIENTS = 256
+CHUNK = 65_536
 WRITE_SECONDS = 10.0
 """How long a caller may take to read an answer."""
 LINE_SECONDS = 30.0
@@ -109,36 +110,40 @@ async def _converse(
     """Answers line after line until the caller closes, or says something that has no end."""
     # With this, an answer that is drained has left.
     writer.transport.set_write_buffer_limits(high=0)
+    read = b""
     with suppress(OSError, TimeoutError):
         while True:
-            try:
-                line = await _line(reader)
-            except asyncio.LimitOverrunError:
+            read = read or await reader.read(CHUNK)
+            if b"\n" not in read:
+                read = await _to_its_end(reader, read)
+            line, end, read = read.partition(b"\n")
+            if len(line) >= MAX_LINE:
                 # Where the next line begins is not to be known: the connection ends here.
                 await _send(writer, encode_error(None, _too_long()))
                 return
-            if not line:
+            if not end:
                 return
-            await _send(writer, await answer(line))
+            await _send(writer, await answer(line + end))
 
 
 async def _send(writer: asyncio.StreamWriter, line: bytes) -> None:
     writer.write(line)
-    async with asyncio.timeout(WRITE_SECONDS):
-        await writer.drain()
+    # Nearly always it has left by now, and a timeout costs as much as a decision.
+    if writer.transport.get_write_buffer_size():
+        async with asyncio.timeout(WRITE_SECONDS):
+            await writer.drain()
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    """The next line; empty when the caller has closed. It may begin whenever it likes, but then it
-    has to come."""
-    first = await reader.read(1)
-    if first in (b"", b"\n"):
-        return first
-    try:
-        async with asyncio.timeout(LINE_SECONDS):
-            return first + await reader.readuntil(b"\n")
-    except asyncio.IncompleteReadError:
-        return b""
+async def _to_its_end(reader: asyncio.StreamReader, read: bytes) -> bytes:
+    """What was read and what comes until the line ends, becomes too long, or the caller closes. A
+    line may begin whenever it likes, but then it has to come."""
+    async with asyncio.timeout(LINE_SECONDS):
+        while b"\n" not in read and len(read) < MAX_LINE:
+            chunk = await reader.read(CHUNK)
+            if not chunk:
+                break
+            read += chunk
+    return read
 
 
 def make_app(answer: Answer, token: str) -> FastAPI:
