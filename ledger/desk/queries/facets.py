@@ -31,7 +31,7 @@ from ledger.desk.queries.streams import STATES, kinds_of
 from ledger.reader import Reader
 from ledger.types import hex_of
 
-__all__ = ["CAP", "VALUES", "Facet", "FacetValue", "count", "facets", "survey"]
+__all__ = ["CAP", "VALUES", "Facet", "FacetValue", "count", "survey"]
 
 VALUES = 20
 """How many values of one dimension are shown, those with the most assets first."""
@@ -69,14 +69,9 @@ def count(reader: Reader, query: Query) -> Count:
     return Count(rolled) if rolled is not None else scanned(reader.connection, query).total
 
 
-def facets(reader: Reader, query: Query) -> tuple[Facet, ...]:
-    """Every dimension, counted without its own filter where roll-ups know that, else only the
-    selected value."""
-    return survey(reader, query)[1]
-
-
 def survey(reader: Reader, query: Query) -> tuple[Count, tuple[Facet, ...]]:
-    """``count`` and ``facets`` together, for the price of one."""
+    """``count``, and every dimension, counted without its own filter where roll-ups know that, else
+    only the selected value."""
     conn = reader.connection
     rolled = _rolled_up(conn, query)
     scan = scanned(conn, query) if rolled is None else None
