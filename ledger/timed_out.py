@@ -21,6 +21,17 @@ class OpenClaim:
     times: int
 
 
+def made_again(row: str) -> str:
+    """SQL: whether a claim on the same thing stands later in the log than ``row`` of ``kudos``. The
+    first one's id may be another: the ledger's own K2 are on CONFIRMED, those made again on RESULT.
+    """
+    return (
+        "EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_request"
+        f" WHERE a.request_id = {row}.request_id AND a.level = {row}.level"
+        f" AND (a.block, a.log_index) > ({row}.block, {row}.log_index))"
+    )
+
+
 _OF_THE_SAME = "c.request_id = k.request_id AND c.level = k.level"
 
 
@@ -33,7 +44,7 @@ def open_claims(
     where = (
         "k.rowid IN (SELECT rowid FROM kudos INDEXED BY kudos_lacking_of WHERE host = ?1"
         f" AND state = {schema.CLAIMED} AND state != {schema.VERIFIED} AND block < ?2)"
-        f" AND NOT EXISTS (SELECT 1 FROM kudos c WHERE {_OF_THE_SAME} AND c.block > k.block)"
+        f" AND NOT {made_again('k')}"
         f" AND (SELECT count(*) FROM kudos c WHERE {_OF_THE_SAME}) <= ?3"
         " ORDER BY k.block, k.log_index, k.kudos_id LIMIT ?4"
     )

@@ -12,14 +12,11 @@ from ledger.desk.queries.at_block import later
 from ledger.desk.queries.common import DAY, check_span
 from ledger.reader import Reader
 from ledger.rows import IndexHead, Totals
+from ledger.timed_out import made_again
 from ledger.types import Address, BlockNumber
 
 OPEN_CAP, SILENCE_CAP = 10_000, 1_000
-_OPEN = (
-    f"k.state = {schema.CLAIMED} AND NOT EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_request"
-    " WHERE a.request_id = k.request_id AND a.level = k.level"
-    " AND (a.block, a.log_index) > (k.block, k.log_index))"
-)
+_OPEN = f"k.state = {schema.CLAIMED} AND NOT {made_again('k')}"
 """Nobody waits for what was claimed again: the votes are on the newer claim."""
 
 

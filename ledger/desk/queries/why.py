@@ -16,6 +16,7 @@ from ledger.desk.queries.seats import seated_since
 from ledger.desk.queries.streams import LAST, Stream, gather
 from ledger.reader import Reader
 from ledger.reasons import Reason
+from ledger.timed_out import made_again
 from ledger.types import Address, BlockNumber, Digest
 
 SCAN = 2_000
@@ -189,7 +190,7 @@ class _Teller:
         votes = tuple(Said(*vote) for vote in self._conn.execute(sql, (kudos_id,)))
         outcome = _ENDED.get(state)
         missing: _Missing = ((), (), ())
-        if outcome in (None, Outcome.REFUSED) and self._was_made_again(row):
+        if outcome in (None, Outcome.REFUSED) and self._was_made_again(kudos_id):
             outcome = Outcome.TIMED_OUT
         if outcome is None:
             missing = self._missing(row, timestamp, {vote.validator for vote in votes})
@@ -206,13 +207,9 @@ class _Teller:
         sql = "SELECT 1 FROM tests WHERE kudos_id = ?"
         return self._conn.execute(sql, (kudos_id,)).fetchone() is not None
 
-    def _was_made_again(self, row: Any) -> bool:
-        """A claim on the same thing stands later in the log. The first one's id may be another: the
-        ledger's own K2 are on CONFIRMED, those claimed again on RESULT."""
-        block, log, _item, request_id, _home, _kudos_id, level = row[:7]
-        sql = "SELECT 1 FROM kudos a INDEXED BY kudos_by_request"
-        sql += " WHERE a.request_id = ? AND a.level = ? AND (a.block, a.log_index) > (?, ?)"
-        return self._conn.execute(sql, (request_id, level, block, log)).fetchone() is not None
+    def _was_made_again(self, kudos_id: bytes) -> bool:
+        sql = f"SELECT {made_again('k')} FROM kudos k WHERE k.kudos_id = ?"
+        return bool(self._conn.execute(sql, (kudos_id,)).fetchone()[0])
 
     def _missing(self, row: Any, timestamp: int, heard: set[Address]) -> _Missing:
         """Whom an open claim waits for, who of them committed in silence, and who may not vote."""
@@ -252,10 +249,7 @@ _LATE = (
 _ABSTAINED = (
     f"EXISTS (SELECT 1 FROM votes v WHERE v.kudos_id = r.kudos_id AND v.verdict = {schema.ABSTAIN})"
 )
-_AGAIN = (
-    "EXISTS (SELECT 1 FROM kudos a INDEXED BY kudos_by_request WHERE a.request_id = r.request_id"
-    " AND a.level = r.level AND (a.block, a.log_index) > (r.block, r.log_index))"
-)
+_AGAIN = made_again("r")
 _LACKING: dict[Outcome | None, tuple[str, str]] = {
     Outcome.REFUSED: (f"= {schema.REFUSED}", f"NOT {_AGAIN}"),
     Outcome.TIMED_OUT: (f"IN ({schema.CLAIMED}, {schema.REFUSED})", _AGAIN),
