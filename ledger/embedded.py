@@ -32,6 +32,7 @@ from ledger.rpc import Rpc
 from ledger.types import Address, hex_of
 
 CHAIN_ID = 31_337
+_FIRST_COPY_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -214,6 +215,11 @@ class EmbeddedChain:
         )
 
     def _keep_copy(self) -> None:
+        """The first copy as soon as there is a dump: until then a kill -9 inside one leaves nothing
+        to fall back to."""
+        while self._copy() is None:
+            if self._ended.wait(min(_FIRST_COPY_SECONDS, self._backup_seconds)):
+                return
         while not self._ended.wait(self._backup_seconds):
             self._copy()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.chain_state import good_copy
 from ledger.embedded import EmbeddedChain, find_anvil
 from ledger.errors import ChainError, CorruptData, SetupError
 from ledger.types import Address
@@ -35,6 +36,16 @@ def is_gone(pid: int, within: float = 5.0) -> bool:
     return False
 
 
+def reaches(chain: EmbeddedChain, height: int, within: float = 5.0) -> bool:
+    """Whether the chain gets there in time: a transaction is taken before it is mined."""
+    deadline = time.monotonic() + within
+    while chain.rpc.block_number() < height:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def test_its_pid_is_the_chain_and_stop_ends_it(tmp_path: Path) -> None:
     with EmbeddedChain(tmp_path / "state.json", chain_id=4242) as chain:
         assert Path(f"/proc/{chain.pid}/exe").resolve().name == "anvil"
@@ -55,9 +66,10 @@ def test_after_sigterm_it_comes_back_with_everything(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     with EmbeddedChain(state, block_time=0) as chain:
         (rich, *_) = chain.rpc.raw("eth_accounts", [])
-        for _ in range(3):
+        for height in range(1, 4):
             gift = {"from": rich, "to": "0x" + SOMEBODY.hex(), "value": "0x5"}
             chain.rpc.raw("eth_sendTransaction", [gift])
+            assert reaches(chain, height)
         blocks = chain.rpc.headers(range(4))
     with EmbeddedChain(state, block_time=0) as chain:
         assert chain.rpc.headers(range(4)) == blocks
@@ -88,6 +100,18 @@ def test_a_state_that_breaks_off_is_replaced_by_the_good_copy(tmp_path: Path, le
     state.write_bytes(state.read_bytes()[:left])
     with EmbeddedChain(state, block_time=0) as chain:
         assert chain.rpc.block_number() == 3
+
+
+def test_a_young_chain_has_a_good_copy_soon(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with EmbeddedChain(state, block_time=0, backup_seconds=600.0):
+        deadline = time.monotonic() + 10.0
+        while not good_copy(state).exists():
+            assert time.monotonic() < deadline, "else a kill -9 in a dump leaves nothing to begin with"
+            time.sleep(0.05)
+    state.write_bytes(state.read_bytes()[:1000])
+    with EmbeddedChain(state, block_time=0) as chain:
+        assert chain.rpc.block_number() == 0
 
 
 def test_a_broken_state_without_a_copy_is_an_error_and_stays(tmp_path: Path) -> None:
@@ -165,6 +189,7 @@ def test_what_does_not_fit_into_memory_lies_beside_the_state_and_goes(
         chain.mine()
     kept = [path for path in spilled.rglob("*") if path.is_file()]
     assert kept, "else this test shows nothing"
+    chain.save()
     chain.kill()
     assert not spilled.exists()
     # As after an accident to both processes, which clears nothing up.
