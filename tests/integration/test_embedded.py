@@ -107,7 +107,9 @@ def test_a_young_chain_has_a_good_copy_soon(tmp_path: Path) -> None:
     with EmbeddedChain(state, block_time=0, backup_seconds=600.0):
         deadline = time.monotonic() + 10.0
         while not good_copy(state).exists():
-            assert time.monotonic() < deadline, "else a kill -9 in a dump leaves nothing to begin with"
+            assert time.monotonic() < deadline, (
+                "else a kill -9 in a dump leaves nothing to begin with"
+            )
             time.sleep(0.05)
     state.write_bytes(state.read_bytes()[:1000])
     with EmbeddedChain(state, block_time=0) as chain:
