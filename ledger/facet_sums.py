@@ -88,6 +88,13 @@ _DAY = "b.timestamp / 86400"
 _ACCEPTED, _REJECTED = "(r.rejection IS NULL)", "(r.rejection IS NOT NULL)"
 _VERIFIED, _REFUSED = f"(r.state = {schema.VERIFIED})", f"(r.state = {schema.REFUSED})"
 _VOID = f"(r.state = {schema.VOID})"
+NEWLY_CLAIMED = (
+    "(r.attempt = 0 OR EXISTS (SELECT 1 FROM kudos e WHERE e.state != "
+    f"{schema.CLAIMED} AND (r.attempt = 1 AND e.kudos_id = r.repeats"
+    " OR e.repeats = r.repeats AND e.attempt = r.attempt - 1)))"
+)
+"""Whether claim ``r`` counts as one more: not where it takes the place of one that is open still,
+and would be waited for for ever."""
 _KUDOS = {
     f"k{level}": f"(k.level = {level} AND r.state = {schema.VERIFIED})" for level in (1, 2, 3)
 }
@@ -142,19 +149,22 @@ def _nodes() -> Iterator[Sum]:
     answered = {"hosted": _ACCEPTED, "rejections": _REJECTED}
     decided = {**_KUDOS, "refused": _REFUSED, "void": _VOID, "canaries_passed": _KUDOS["k3"]}
     decided["canaries_failed"] = _FAILED
+    claimed = {"claims": NEWLY_CLAIMED, "canaries_met": f"(r.level = 3 AND {NEWLY_CLAIMED})"}
     for who, counts, rows, source in (
         ("r.home", asked, "migrations", _MIGRATIONS),
         ("r.host", answered, "migrations", _MIGRATIONS),
-        ("r.host", {"claims": "1", "canaries_met": "(r.level = 3)"}, "kudos", _CLAIMS),
+        ("r.host", claimed, "kudos", _CLAIMS),
         ("k.host", decided, "decisions", _DECISIONS),
         ("r.home", {"canaries_opened": "1"}, "openings", _OPENINGS),
         ("r.host", {f"k{level}": f"r.k{level}" for level in POINTS}, "carried", _CARRIED),
     ):
         yield Sum("node_days", (who, _DAY), counts, rows, source, _RANGE)
     canaries = f"{_RANGE} AND r.level = 3"
-    yield Sum("node_canaries", ("r.host",), {"met": "1"}, "kudos", _CLAIMS, canaries)
+    met = {"met": NEWLY_CLAIMED}
+    yield Sum("node_canaries", ("r.host",), met, "kudos", _CLAIMS, canaries)
     by_origin = ("r.host", "r.origin")
-    yield Sum("node_origins", by_origin, {"claimed": "1"}, "kudos", _CLAIMS, canaries)
+    given = {"claimed": NEWLY_CLAIMED}
+    yield Sum("node_origins", by_origin, given, "kudos", _CLAIMS, canaries)
     ended = {"passed": _VERIFIED, "failed": _REFUSED, "void": _VOID}
     of_canary = f"{_RANGE} AND k.level = 3"
     by_origin = ("k.host", "k.origin")
@@ -175,7 +185,7 @@ def _days_and_flows() -> Iterator[Sum]:
     for counts, rows, source in (
         ({"migrations": "1", **answers}, "migrations", _MIGRATIONS),
         ({"canaries_opened": "1"}, "openings", _OPENINGS),
-        ({"claims": "1"}, "kudos", _CLAIMS),
+        ({"claims": NEWLY_CLAIMED}, "kudos", _CLAIMS),
         ({**_KUDOS, "refused": _REFUSED, "void": _VOID}, "decisions", _DECISIONS),
         (_CARRIED_COUNTS, "carried", _CARRIED),
     ):

@@ -95,12 +95,13 @@ def _canary(
         result_digest = opening.result_digest
     first_id = digest(domain, Kudos(K3_CANARY, settled.result_id, result_digest, opening.seal_salt))
     attempt = context.attempts(first_id)
+    earlier = context.claim(first_id) if attempt else None
     kudos_id, repeats = attempt_id(first_id, attempt), first_id if attempt else None
     claim = Claim(kudos_id, K3_CANARY, host, canary.home, epoch, schema.CLAIMED)
     origin = DRAWN if isinstance(opening, DrawnOpening) else PLANTED
     stands_on = (settled.result_id, settled.request_id, origin, None, None)
     answer = (result_digest, opening.seal_salt)
-    _add_claim(claim, repeats, attempt, (*stands_on, *answer), log, changes)
+    _add_claim(claim, repeats, attempt, (*stands_on, *answer), earlier, log, changes)
     if attempt:
         return  # what it opens was opened the first time
     if isinstance(opening, DrawnOpening):
@@ -152,11 +153,12 @@ def _single(
     else:
         level = event.level
     attempt = context.attempts(event.kudos_id)
+    earlier = context.claim(event.kudos_id) if attempt else None
     repeats = event.kudos_id if attempt else None
     kudos_id = attempt_id(event.kudos_id, attempt)
     claim = Claim(kudos_id, level, event.host, settled.home, epoch, schema.CLAIMED)
     stands_on = (asset_id, settled.request_id, None, None, None, None, None)
-    _add_claim(claim, repeats, attempt, stands_on, log, changes)
+    _add_claim(claim, repeats, attempt, stands_on, earlier, log, changes)
 
 
 def _solved(event: events.PuzzleSolved, log: RawLog, epoch: int, changes: Changes) -> None:
@@ -164,7 +166,7 @@ def _solved(event: events.PuzzleSolved, log: RawLog, epoch: int, changes: Change
     puzzle_id = open_puzzle_id(event.host, event.counter)
     claim = Claim(puzzle_id, K3_CANARY, event.host, ZERO_ADDRESS, epoch, schema.CLAIMED)
     stands_on = (puzzle_id, puzzle_id, OPEN, None, None, event.solution, event.parameters)
-    _add_claim(claim, None, 0, stands_on, log, changes)
+    _add_claim(claim, None, 0, stands_on, None, log, changes)
     changes.decide(claim, schema.VERIFIED, log)
 
 
@@ -187,12 +189,16 @@ def _add_claim(
     repeats: Digest | None,
     attempt: int,
     stands_on: tuple[object, ...],
+    earlier: Claim | None,
     log: RawLog,
     changes: Changes,
 ) -> None:
+    """``earlier`` is the claim that this one makes again. Where that is open still, this one takes
+    its place, and is no further claim (``facet_sums.NEWLY_CLAIMED``)."""
     row = (claim.kudos_id, repeats, attempt, claim.level, claim.host, claim.home)
     changes.add("kudos", log, *row, *stands_on, claim.epoch)
-    changes.nodes[claim.host, "claims"] += 1
+    if earlier is None or earlier.state != schema.CLAIMED:
+        changes.nodes[claim.host, "claims"] += 1
 
 
 def attempt_id(kudos_id: Digest, attempt: int) -> Digest:

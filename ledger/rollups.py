@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ledger import schema
+from ledger.facet_sums import NEWLY_CLAIMED
 
 _PLACE = {column: position for position, column in enumerate(schema.NODE_TOTALS)}
 
@@ -18,7 +19,7 @@ NODE_COUNTS = {
         " WHERE {who} GROUP BY host"
         for level in (1, 2, 3)
     },
-    "claims": "SELECT host, count(*) FROM kudos WHERE {who} GROUP BY host",
+    "claims": f"SELECT host, count(*) FROM kudos r WHERE {{who}} AND {NEWLY_CLAIMED} GROUP BY host",
     "refused": f"SELECT host, count(*) FROM kudos WHERE state = {schema.REFUSED}"
     " AND {who} GROUP BY host",
     "void": f"SELECT host, count(*) FROM kudos WHERE state = {schema.VOID}"

@@ -89,7 +89,8 @@ NODE_TOTALS = (
     *("requests", "accepted", "rejected", "hosted", "rejections"),
     *("canaries_opened", "canaries_passed"),
 )
-"""Roll-up columns of ``nodes``: Kudos as host; requests as home; answers as host; canaries."""
+"""Roll-up columns of ``nodes``: Kudos as host; requests as home; answers as host; canaries. A claim
+that takes the place of an open one is counted once: ``claims`` less those decided is what waits."""
 
 _INTEGERS = frozenset(
     {

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from ledger import schema
 from ledger.assets import POINTS, process_name_text
 from ledger.rows import Totals
+from ledger.timed_out import made_again
 from ledger.types import Address, BlockNumber, Digest
+
+_STANDS = f"NOT (state = {schema.CLAIMED} AND {made_again('k')})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class PairSummary:
 @dataclass(frozen=True, slots=True)
 class Dealings:
     """Where a node's Kudos come from: how many claims by (level, state), the newest that are open
-    and refused, and its pairs."""
+    and refused, and its pairs. A claim that a newer one has taken the place of is none of them."""
 
     counts: dict[tuple[int, int], int]
     open: list[ClaimSummary]
@@ -180,7 +183,10 @@ def strangers(conn: sqlite3.Connection, host: Address, at: BlockNumber | None) -
 
 def dealings(conn: sqlite3.Connection, node: Address, limit: int) -> Dealings:
     """Everything about one node's Kudos; reads each of them."""
-    sql = "SELECT level, state, count(*) FROM kudos WHERE host = ? GROUP BY level, state"
+    sql = (
+        f"SELECT level, state, count(*) FROM kudos k WHERE host = ? AND {_STANDS}"
+        " GROUP BY level, state"
+    )
     return Dealings(
         {(level, state): count for level, state, count in conn.execute(sql, (node,))},
         _claims(conn, node, schema.CLAIMED, limit),
@@ -192,8 +198,8 @@ def dealings(conn: sqlite3.Connection, node: Address, limit: int) -> Dealings:
 def _claims(conn: sqlite3.Connection, host: Address, state: int, limit: int) -> list[ClaimSummary]:
     """The newest first, with what validators gave as reasons."""
     sql = (
-        "SELECT kudos_id, level, home, request_id, block FROM kudos WHERE host = ? AND state = ?"
-        " ORDER BY block DESC, log_index DESC LIMIT ?"
+        "SELECT kudos_id, level, home, request_id, block FROM kudos k WHERE host = ? AND state = ?"
+        f" AND {_STANDS} ORDER BY block DESC, log_index DESC LIMIT ?"
     )
     reasons = (
         "SELECT reason, count(*) FROM votes WHERE kudos_id = ? AND reason IS NOT NULL"

@@ -13,7 +13,8 @@ from ledger.assets import CLAIM_WITHIN, K1_REJECTED, K2_CONFIRMED, K3_CANARY, Mi
 from ledger.claim_calls import ClaimVote
 from ledger.claims_again import REFUSED_SECONDS, Again, ClaimsAgain
 from ledger.contracts import contracts_of
-from ledger.desk.queries import overview, why
+from ledger.desk.queries import nodes, overview, why
+from ledger.digests import check_copy
 from ledger.outbox import AGAIN, Outbox
 from ledger.reasons import Reason
 from ledger.refused_items import StepResult
@@ -82,6 +83,16 @@ def story(world: World, node: Address) -> list[tuple[int, why.Outcome]]:
     validators = [key.address for key in world.validators]
     with world.reader() as reader:
         return [(each.level, each.outcome) for each in why.why(reader, node, validators).rows]
+
+
+def claimed_and_waiting(world: World) -> tuple[int, int]:
+    """What the list of nodes says of the host, by a copy whose sums fit its rows."""
+    with world.reader() as reader:
+        assert check_copy(reader.connection) == []
+        query = nodes.NodesQuery(prefix=world.host.address.hex())
+        (line,) = nodes.select_nodes(reader, query)
+        assert overview.counts(reader).waiting == line.waiting
+        return line.claims, line.waiting
 
 
 def states(rows: Sequence[KudosRow]) -> list[tuple[int, int]]:
@@ -155,10 +166,30 @@ def test_a_canary_is_claimed_again_in_the_packed_form(world: World, host: Host) 
             page = why.why(reader, world.host.address, validators, outcome)
             assert len(page.rows) == sum(each == outcome for _, each in told), outcome
         assert overview.quorum_health(reader, validators).waiting == 2, "the two K2"
+        dealings = reader.dealings(world.host.address, 10)
+        assert {each.level for each in dealings.open} == {K2_CONFIRMED}
+        assert dealings.counts[K2_CONFIRMED, schema.CLAIMED] == 2
+        assert (K3_CANARY, schema.CLAIMED) not in dealings.counts
+    assert claimed_and_waiting(world)[1] == 2
     wait(world, 2 * CLAIM_WITHIN)
     assert host.step().claimed == 2, "the K2, which nobody has voted on; the canary is through"
     queued = {item.key for item in host.outbox.pending(AGAIN)}
     assert len(queued) == 2 and not queued & {row.kudos_id for row in rows}
+
+
+def test_a_canary_that_is_claimed_again_waits_once(world: World, host: Host) -> None:
+    migration, canary = world.canary()
+    settle(world, migration)
+    world.outbox.append_canary(canary)
+    assert world.step().claimed == 1
+    wait(world, CLAIM_WITHIN + ONCE.wait_seconds + 1)
+    assert host.step().claimed == 2, "K2 and K3"
+    claims = [row for row in claims_on(world, migration) if row.level == K3_CANARY]
+    assert [row.state for row in claims] == [schema.CLAIMED] * 2
+    assert claimed_and_waiting(world) == (3, 2), "the ledger's own K2 is refused"
+    world.chain.reorganise(world.rpc.block_number() - claims[1].place.block + 1)
+    assert len(claims_on(world, migration)) == 3, "without the canary's second claim"
+    assert claimed_and_waiting(world) == (3, 2)
 
 
 def test_each_waits_twice_as_long_and_after_the_last_there_is_no_next(world: World) -> None:
