@@ -211,7 +211,10 @@ def test_the_approval_is_shown(cluster: Proving, tested: KudosRow) -> None:
         assert _metric(client, cluster.lazy, "approved") == 1
         page = client.get(f"/validators/{hex_of(cluster.lazy.address)}").text
         assert f"/migrations/{hex_of(tested.request_id)}" in page and "approved a test" in page
+        listed = client.get("/validators").text
+        assert f'{hex_of(cluster.lazy.address)}#tests">1 of 1<' in listed
         for validator in cluster.honest:
+            assert f'{hex_of(validator.address)}#tests">0 of 1<' in listed
             assert _said(cluster, client, validator) == ["refused"]
             assert _metric(client, validator, "refused") == 1
             assert _metric(client, validator, "approved") == 0
