@@ -27,7 +27,7 @@ library Assets {
         keccak256("Kudos(uint8 level,bytes32 assetId,bytes32 resultDigest,bytes32 sealSalt)");
     bytes32 private constant BATCH_TYPE = keccak256("Batch(address host,bytes32 content)");
     bytes32 private constant VOTES_TYPE = keccak256("Votes(bytes32 content)");
-    bytes32 private constant COMMITMENT_TYPE = keccak256(
+    bytes32 internal constant COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 chainId,address verifyingContract,address home,address host,uint32 seq,"
         "bytes32 taskDigest,bytes32 markHash)"
     );

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IKudosClaims} from "../interfaces/IKudosClaims.sol";
+import {Assets} from "./Assets.sol";
+import {PuzzleResult} from "./PuzzleResult.sol";
+
+/// @title Reading packed claims of K3 and hashing them, in memory that is laid out once
+/// @notice The packed form is drawn in `IKudosClaims`; here it is read into the places where its hashes are made. This is
+/// the inner loop of `claim`, and works as `RecordFrame` does: what all items share (types, separator, host) is written
+/// once, an item fills in the rest, and each hash is made where its words lie and put where the next one needs it.
+///
+///     0x400  Request's type | home | host | process id | process name | commitment | CPU | memory | output | seq |
+///            deadline | signed at
+///     0x580  Commitment's type | chain | ledger | home | host | seq | task's digest | mark
+///     0x680  1, for a planted canary | family | parameters | salt
+///     0x700  result digest | salt | host | request id
+///     0x780  Result's type | request id | seal | signed at
+///     0x800  30 zero bytes, 0x1901 | separator | struct hash
+///     0x860  the descriptor of a puzzle's result, 194 bytes, which wants the digits of standard output at 0x8d4
+///     0x940  standard output: the digits of the solution, and a newline
+///     0x9a0  the path, a sibling for each of seven levels; what an item does not carry stays from the one before
+///     0xa80  where the parts of the item stand: form | levels | index | first node | opening | its end | end of all | last word
+///     0xb80  room for what the caller carries from item to item
+///
+/// All positions are in the call data: of the claims, and so of every part of them, the compiler keeps one number only.
+/// Each block of assembly is memory-safe because it writes to nothing but the frame, which `open` has taken, and the
+/// scratch space; where it does more, that is argued there.
+library ClaimFrame {
+    uint256 internal constant PUZZLE = 1;
+    uint256 internal constant PLANTED = 2;
+    uint256 internal constant DRAWN = 3;
+    uint256 internal constant KIND = 3;
+    uint256 internal constant SIGNED = 8;
+
+    // Where in the frame stands what the caller asks for. FORM is without SAME_HOME; LAST is what every opening ends with:
+    // the result digest, or a puzzle's solution. With DRAWN the task's digest and the mark are read as PARAMETERS and SALT.
+    uint256 internal constant HOME = 0x420;
+    uint256 internal constant HOST = 0x440;
+    uint256 internal constant SEQ = 0x520;
+    uint256 internal constant DEADLINE = 0x540;
+    uint256 internal constant TASK_DIGEST = 0x640;
+    uint256 internal constant FAMILY = 0x6a0;
+    uint256 internal constant PARAMETERS = 0x6c0;
+    uint256 internal constant SALT = 0x6e0;
+    uint256 internal constant RESULT_DIGEST = 0x700;
+    uint256 internal constant SEAL_SALT = 0x720;
+    uint256 internal constant REQUEST_ID = 0x760;
+    uint256 internal constant SEPARATOR = 0x820;
+    uint256 internal constant FORM = 0xa80;
+    uint256 internal constant LEVELS = 0xaa0;
+    uint256 internal constant INDEX = 0xac0;
+    uint256 internal constant OPENING_AT = 0xb00;
+    uint256 internal constant LAST = 0xb60;
+
+    /// @notice Where the caller's sixteen words begin.
+    uint256 internal constant ROOM_AT = 0xb80;
+
+    uint256 private constant SAME_HOME = 4;
+    /// @dev A bit for every form that there is. A first item has no home before it.
+    uint256 private constant FORMS = 0x66ee;
+    uint256 private constant FIRST_FORMS = 0x060e;
+    uint256 private constant WORDS_BYTES = 10;
+    uint256 private constant RECORDED_HEAD_BYTES = 25;
+
+    uint256 private constant FRAME_AT = 0x400;
+    uint256 private constant DESCRIPTOR_AT = 0x860;
+    uint256 private constant END = 0xd80;
+
+    // ------------------------------------------------------------------ the frame
+
+    /// @notice Lays out the frame for claims of `host`. Comes before anything else takes memory.
+    function open(bytes32 separator, address ledger, address host) internal view {
+        (bytes32 requestType, bytes32 resultType, bytes32 commitmentType) =
+            (Assets.REQUEST_TYPE, Assets.RESULT_TYPE, Assets.COMMITMENT_TYPE);
+        // Memory-safe: takes all free memory up to the end of the frame, and refuses where something else has taken a
+        // part of the frame already. Only the path is read before it is written, and so begins as zeros.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            if gt(mload(0x40), FRAME_AT) { revert(0, 0) }
+            mstore(0x40, END)
+            host := shr(96, shl(96, host))
+            mstore(FRAME_AT, requestType)
+            mstore(HOST, host)
+            mstore(0x580, commitmentType)
+            mstore(0x5a0, chainid())
+            mstore(0x5c0, shr(96, shl(96, ledger)))
+            mstore(0x600, host)
+            mstore(0x680, 1)
+            mstore(0x740, host)
+            mstore(0x780, resultType)
+            mstore(0x800, 0x1901)
+            mstore(SEPARATOR, separator)
+            mstore8(0x980, 0x0a)
+            calldatacopy(0x9a0, calldatasize(), 0xe0)
+        }
+        PuzzleResult.layOut(DESCRIPTOR_AT);
+    }
+
+    /// @notice What stands at one of the places named above. (A function that gave a struct of them would, before it gives
+    /// anything, take memory for an empty one.)
+    function load(uint256 place) internal pure returns (bytes32 value) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            value := mload(place)
+        }
+    }
+
+    /// @notice The same where it is a number.
+    function number(uint256 place) internal pure returns (uint256) {
+        return uint256(load(place));
+    }
+
+    /// @notice The same where it is home or host.
+    function party(uint256 place) internal pure returns (address) {
+        return address(uint160(number(place)));
+    }
+
+    // ------------------------------------------------------------------ reading
+
+    /// @notice Where the claims begin.
+    function start(bytes calldata claims) internal pure returns (uint256 position) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            position := claims.offset
+        }
+    }
+
+    /// @notice Reads the item at `position` into the frame, and gives where it ends. What lies beyond the end of the
+    /// claims is read like the rest, and refused only then.
+    function next(bytes calldata claims, uint256 position) internal pure returns (uint256 end) {
+        uint256 first = start(claims);
+        uint256 form = uint256(word(position)) >> 248;
+        uint256 forms = position == first ? FIRST_FORMS : FORMS;
+        unchecked {
+            end = _readOpening(form, _readPlace(_readResult(_readHome(form, position + 1))));
+            if ((forms >> form) & 1 == 0 || end > first + claims.length) {
+                revert IKudosClaims.MalformedClaims(position - first);
+            }
+        }
+    }
+
+    /// @notice The 32 bytes at `position`.
+    function word(uint256 position) internal pure returns (bytes32 value) {
+        // Assembly, because a checked slice costs more than all the rest.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            value := calldataload(position)
+        }
+    }
+
+    /// @notice When the home has signed CANARY_OPENED, and the signature, where the form says that they are there.
+    function words() internal pure returns (uint256 openedAt, bytes calldata signature) {
+        // `next` has seen that all of it lies inside of the claims.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let begin := mload(0xb20)
+            openedAt := shr(192, calldataload(begin))
+            signature.offset := add(begin, WORDS_BYTES)
+            signature.length := sub(mload(0xb40), signature.offset)
+        }
+    }
+
+    function _readHome(uint256 form, uint256 begin) private pure returns (uint256 end) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            end := begin
+            if iszero(and(form, SAME_HOME)) {
+                let home := shr(96, calldataload(begin))
+                mstore(HOME, home)
+                mstore(0x5e0, home)
+                end := add(begin, 20)
+            }
+        }
+    }
+
+    /// @dev No sum overflows: times have 32 bits.
+    function _readResult(uint256 begin) private pure returns (uint256 end) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            calldatacopy(0x460, begin, 0x40)
+            let numbers := calldataload(add(begin, 64))
+            mstore(0x4c0, and(shr(144, numbers), 0xffffff))
+            mstore(0x4e0, and(shr(120, numbers), 0xffffff))
+            mstore(0x500, and(shr(88, numbers), 0xffffffff))
+            mstore(SEQ, shr(224, numbers))
+            mstore(0x620, shr(224, numbers))
+            let signedAt := and(shr(192, numbers), 0xffffffff)
+            mstore(DEADLINE, add(signedAt, and(shr(168, numbers), 0xffffff)))
+            mstore(0x560, signedAt)
+            mstore(0x7e0, add(signedAt, and(shr(64, numbers), 0xffffff)))
+            end := add(begin, 88)
+        }
+    }
+
+    /// @dev The bits of `levels` are counted: the highest stands for no node.
+    function _readPlace(uint256 begin) private pure returns (uint256 end) {
+        // Copies of the byte, 15 bits apart, have in each multiple of 16 another bit of it: the n-th copy the n-th. As
+        // digits in the base 2^16 these bits add up to what is left over by 2^16 - 1.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let place := calldataload(begin)
+            let levels := byte(0, place)
+            mstore(LEVELS, levels)
+            mstore(INDEX, byte(1, place))
+            mstore(0xae0, add(begin, 2))
+            end := add(begin, 1)
+            if levels {
+                let bits := and(mul(levels, 0x200040008001000200040008001), 0x10001000100010001000100010001)
+                end := add(sub(begin, 30), shl(5, mod(bits, 0xffff)))
+            }
+        }
+    }
+
+    /// @dev Of an opening and the words behind it.
+    function _readOpening(uint256 form, uint256 begin) private pure returns (uint256 end) {
+        // The lengths of the forms' openings, a byte for each, from the lowest.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            end := add(begin, and(shr(shl(3, and(form, KIND)), 0x80c0a100), 0xff))
+            mstore(TASK_DIGEST, calldataload(sub(end, 160)))
+            calldatacopy(PARAMETERS, sub(end, 128), 0x40)
+            mstore(SEAL_SALT, calldataload(sub(end, 64)))
+            mstore(FORM, and(form, not(SAME_HOME)))
+            mstore(OPENING_AT, begin)
+            mstore(0xb20, end)
+            mstore(LAST, calldataload(sub(end, 32)))
+            if and(form, SIGNED) { end := add(end, add(WORDS_BYTES, and(shr(176, calldataload(end)), 0xffff))) }
+            mstore(0xb40, end)
+        }
+    }
+
+    // ------------------------------------------------------------------ hashing
+
+    /// @notice Makes the mark of a planted canary of this family.
+    function setFamily(bytes32 family) internal pure {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(FAMILY, family)
+            mstore(0x660, keccak256(0x680, 0x80))
+        }
+    }
+
+    /// @notice Puts task and mark of a drawn canary where they belong; they were read as parameters and salt.
+    function setDrawn() internal pure {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mcopy(TASK_DIGEST, PARAMETERS, 0x40)
+        }
+    }
+
+    /// @notice Keccak-256 of a puzzle's result descriptor.
+    function puzzleDigest(bytes32 solution) internal view returns (bytes32 hash) {
+        (bytes32 high, bytes32 low) = PuzzleResult.hexDigits(solution);
+        bytes32 stdout;
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(0x940, high)
+            mstore(0x960, low)
+            if iszero(staticcall(gas(), 2, 0x940, 65, 0, 0x20)) { revert(0, 0) }
+            stdout := mload(0)
+        }
+        (high, low) = PuzzleResult.hexDigits(stdout);
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(0x8d4, high)
+            mstore(0x8f4, low)
+            hash := keccak256(DESCRIPTOR_AT, 194)
+        }
+    }
+
+    /// @notice Works out which RESULT the item speaks of, from its mark on: commitment, REQUEST, seal, RESULT.
+    function identify(bytes32 resultDigest) internal pure returns (bytes32 resultId) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(0x4a0, keccak256(0x580, 0x100))
+            mstore(0x840, keccak256(FRAME_AT, 0x180))
+            let requestId := keccak256(0x81e, 66)
+            mstore(RESULT_DIGEST, resultDigest)
+            mstore(REQUEST_ID, requestId)
+            mstore(0x7a0, requestId)
+            mstore(0x7c0, keccak256(RESULT_DIGEST, 0x80))
+            mstore(0x840, keccak256(0x780, 0x80))
+            resultId := keccak256(0x81e, 66)
+        }
+    }
+
+    /// @notice The root that a leaf has in the item's place; zero where the index lies outside of the tree. Keeps the
+    /// nodes that the item carries for those behind it.
+    function climb(bytes32 leaf) internal pure returns (bytes32 node) {
+        // There are no more than seven levels below the highest of eight bits.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            node := leaf
+            let levels := mload(LEVELS)
+            let index := mload(INDEX)
+            let nodes := mload(0xae0)
+            for { let path := 0x9a0 } gt(levels, 1) { path := add(path, 0x20) } {
+                if and(levels, 1) {
+                    mstore(path, calldataload(nodes))
+                    nodes := add(nodes, 0x20)
+                }
+                // A node at an odd index is the right one of its pair.
+                let place := shl(5, and(index, 1))
+                mstore(place, node)
+                mstore(xor(place, 0x20), mload(path))
+                node := keccak256(0, 0x40)
+                index := shr(1, index)
+                levels := shr(1, levels)
+            }
+            node := mul(node, iszero(index))
+        }
+    }
+
+    // ------------------------------------------------------------------ what the log gets
+
+    /// @notice Appends to the list what the log has to hold of the item: form | home | seq | opening | words. There must
+    /// be room, which an item has that does not share its bytes with this: it is longer.
+    function record(bytes memory list, uint256 length) internal pure returns (uint256 end) {
+        // Memory-safe: writes inside the list. Each mstore reaches beyond its field, where what comes next is written
+        // later; beyond the end of the list there is none, as the opening is longer than a word.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let to := add(add(list, 0x20), length)
+            let openingAt := mload(OPENING_AT)
+            let tail := sub(mload(0xb40), openingAt)
+            mstore(to, or(shl(248, mload(FORM)), shl(88, mload(HOME))))
+            mstore(add(to, 21), shl(224, mload(SEQ)))
+            calldatacopy(add(to, RECORDED_HEAD_BYTES), openingAt, tail)
+            end := add(length, add(RECORDED_HEAD_BYTES, tail))
+        }
+    }
+}
