@@ -20,8 +20,10 @@ import {PuzzleResult} from "./PuzzleResult.sol";
 ///     0x860  the descriptor of a puzzle's result, 194 bytes, which wants the digits of standard output at 0x8d4
 ///     0x940  standard output: the digits of the solution, and a newline
 ///     0x9a0  the path, a sibling for each of seven levels; what an item does not carry stays from the one before
-///     0xa80  where the parts of the item stand: form | levels | index | first node | opening | its end | end of all | last word
-///     0xb80  room for what the caller carries from item to item
+///     0xa80  the nodes of the last climb, from the leaf on, one for each of these levels
+///     0xb60  its depth and index | the root
+///     0xba0  of the item: form | levels | index | first node | opening | end of the opening | end | last word
+///     0xca0  room for what the caller carries from item to item
 ///
 /// All positions are in the call data: of the claims, and so of every part of them, the compiler keeps one number only.
 /// Each block of assembly is memory-safe because it writes to nothing but the frame, which `open` has taken, and the
@@ -47,14 +49,14 @@ library ClaimFrame {
     uint256 internal constant SEAL_SALT = 0x720;
     uint256 internal constant REQUEST_ID = 0x760;
     uint256 internal constant SEPARATOR = 0x820;
-    uint256 internal constant FORM = 0xa80;
-    uint256 internal constant LEVELS = 0xaa0;
-    uint256 internal constant INDEX = 0xac0;
-    uint256 internal constant OPENING_AT = 0xb00;
-    uint256 internal constant LAST = 0xb60;
+    uint256 internal constant FORM = 0xba0;
+    uint256 internal constant LEVELS = 0xbc0;
+    uint256 internal constant INDEX = 0xbe0;
+    uint256 internal constant OPENING_AT = 0xc20;
+    uint256 internal constant LAST = 0xc80;
 
     /// @notice Where the caller's sixteen words begin.
-    uint256 internal constant ROOM_AT = 0xb80;
+    uint256 internal constant ROOM_AT = 0xca0;
 
     uint256 private constant SAME_HOME = 4;
     /// @dev A bit for every form that there is. A first item has no home before it.
@@ -65,7 +67,14 @@ library ClaimFrame {
 
     uint256 private constant FRAME_AT = 0x400;
     uint256 private constant DESCRIPTOR_AT = 0x860;
-    uint256 private constant END = 0xd80;
+    uint256 private constant PATH_AT = 0x9a0;
+    uint256 private constant CLIMB_AT = 0xa80;
+    uint256 private constant CLIMBED = 0xb60;
+    uint256 private constant ROOT = 0xb80;
+    uint256 private constant NODES_AT = 0xc00;
+    uint256 private constant OPENING_END = 0xc40;
+    uint256 private constant ITEM_END = 0xc60;
+    uint256 private constant END = 0xea0;
 
     // ------------------------------------------------------------------ the frame
 
@@ -74,7 +83,7 @@ library ClaimFrame {
         (bytes32 requestType, bytes32 resultType, bytes32 commitmentType) =
             (Assets.REQUEST_TYPE, Assets.RESULT_TYPE, Assets.COMMITMENT_TYPE);
         // Memory-safe: takes all free memory up to the end of the frame, and refuses where something else has taken a
-        // part of the frame already. Only the path is read before it is written, and so begins as zeros.
+        // part of the frame already. Only the path and what was climbed are read before they are written, and so begin as zeros.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             if gt(mload(0x40), FRAME_AT) { revert(0, 0) }
@@ -92,7 +101,8 @@ library ClaimFrame {
             mstore(0x800, 0x1901)
             mstore(SEPARATOR, separator)
             mstore8(0x980, 0x0a)
-            calldatacopy(0x9a0, calldatasize(), 0xe0)
+            calldatacopy(PATH_AT, calldatasize(), 0xe0)
+            mstore(CLIMBED, 0)
         }
         PuzzleResult.layOut(DESCRIPTOR_AT);
     }
@@ -133,7 +143,7 @@ library ClaimFrame {
         uint256 form = uint256(word(position)) >> 248;
         uint256 forms = position == first ? FIRST_FORMS : FORMS;
         unchecked {
-            end = _readOpening(form, _readPlace(_readResult(_readHome(form, position + 1))));
+            end = _readOpening(form, _readRecord(form, position + 1));
             if ((forms >> form) & 1 == 0 || end > first + claims.length) {
                 revert IKudosClaims.MalformedClaims(position - first);
             }
@@ -154,30 +164,23 @@ library ClaimFrame {
         // `next` has seen that all of it lies inside of the claims.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            let begin := mload(0xb20)
+            let begin := mload(OPENING_END)
             openedAt := shr(192, calldataload(begin))
             signature.offset := add(begin, WORDS_BYTES)
-            signature.length := sub(mload(0xb40), signature.offset)
+            signature.length := sub(mload(ITEM_END), signature.offset)
         }
     }
 
-    function _readHome(uint256 form, uint256 begin) private pure returns (uint256 end) {
+    /// @dev Home and RESULT. No sum overflows: times have 32 bits.
+    function _readRecord(uint256 form, uint256 begin) private pure returns (uint256 end) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            end := begin
             if iszero(and(form, SAME_HOME)) {
                 let home := shr(96, calldataload(begin))
                 mstore(HOME, home)
                 mstore(0x5e0, home)
-                end := add(begin, 20)
+                begin := add(begin, 20)
             }
-        }
-    }
-
-    /// @dev No sum overflows: times have 32 bits.
-    function _readResult(uint256 begin) private pure returns (uint256 end) {
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
             calldatacopy(0x460, begin, 0x40)
             let numbers := calldataload(add(begin, 64))
             mstore(0x4c0, and(shr(144, numbers), 0xffffff))
@@ -193,40 +196,29 @@ library ClaimFrame {
         }
     }
 
-    /// @dev The bits of `levels` are counted: the highest stands for no node.
-    function _readPlace(uint256 begin) private pure returns (uint256 end) {
-        // Copies of the byte, 15 bits apart, have in each multiple of 16 another bit of it: the n-th copy the n-th. As
-        // digits in the base 2^16 these bits add up to what is left over by 2^16 - 1.
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            let place := calldataload(begin)
-            let levels := byte(0, place)
-            mstore(LEVELS, levels)
-            mstore(INDEX, byte(1, place))
-            mstore(0xae0, add(begin, 2))
-            end := add(begin, 1)
-            if levels {
-                let bits := and(mul(levels, 0x200040008001000200040008001), 0x10001000100010001000100010001)
-                end := add(sub(begin, 30), shl(5, mod(bits, 0xffff)))
-            }
-        }
-    }
-
-    /// @dev Of an opening and the words behind it.
+    /// @dev Place, opening and words.
     function _readOpening(uint256 form, uint256 begin) private pure returns (uint256 end) {
-        // The lengths of the forms' openings, a byte for each, from the lowest.
+        // The bits of `levels` are counted, of which the highest stands for no node. Copies of the byte, 15 bits apart, have
+        // in each multiple of 16 another bit of it: the n-th copy the n-th. As digits in the base 2^16 these bits add up to
+        // what is left over by 2^16 - 1. The lengths of the forms' openings are a byte for each, from the lowest.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
+            let levels := byte(0, calldataload(begin))
+            mstore(LEVELS, levels)
+            mstore(INDEX, byte(1, calldataload(begin)))
+            mstore(NODES_AT, add(begin, 2))
+            let bits := and(mul(levels, 0x200040008001000200040008001), 0x10001000100010001000100010001)
+            begin := add(add(begin, shl(5, mod(bits, 0xffff))), sub(mul(31, iszero(levels)), 30))
+            mstore(OPENING_AT, begin)
             end := add(begin, and(shr(shl(3, and(form, KIND)), 0x80c0a100), 0xff))
+            mstore(OPENING_END, end)
             mstore(TASK_DIGEST, calldataload(sub(end, 160)))
             calldatacopy(PARAMETERS, sub(end, 128), 0x40)
             mstore(SEAL_SALT, calldataload(sub(end, 64)))
-            mstore(FORM, and(form, not(SAME_HOME)))
-            mstore(OPENING_AT, begin)
-            mstore(0xb20, end)
             mstore(LAST, calldataload(sub(end, 32)))
             if and(form, SIGNED) { end := add(end, add(WORDS_BYTES, and(shr(176, calldataload(end)), 0xffff))) }
-            mstore(0xb40, end)
+            mstore(FORM, and(form, not(SAME_HOME)))
+            mstore(ITEM_END, end)
         }
     }
 
@@ -287,28 +279,48 @@ library ClaimFrame {
 
     /// @notice The root that a leaf has in the item's place; zero where the index lies outside of the tree. Keeps the
     /// nodes that the item carries for those behind it.
-    function climb(bytes32 leaf) internal pure returns (bytes32 node) {
+    function climb(bytes32 leaf) internal pure returns (bytes32 root) {
+        // Neighbours meet: where a climb comes to the same node as the last one, in the same place of a tree of the same
+        // depth, and no other sibling is carried for the levels above, it goes on as that one did, to the same root.
+        // CLIMBED has the depth as a bit, 128 above the index, so that one shift gives what is left of both.
         // There are no more than seven levels below the highest of eight bits.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            node := leaf
             let levels := mload(LEVELS)
             let index := mload(INDEX)
-            let nodes := mload(0xae0)
-            for { let path := 0x9a0 } gt(levels, 1) { path := add(path, 0x20) } {
-                if and(levels, 1) {
-                    mstore(path, calldataload(nodes))
-                    nodes := add(nodes, 0x20)
+            let nodes := mload(NODES_AT)
+            let level := 0
+            for { let path := PATH_AT } 1 { path := add(path, 0x20) } {
+                switch and(levels, sub(levels, 1))
+                case 0 {
+                    level := shr(5, sub(path, PATH_AT))
+                    if eq(levels, 1) {
+                        root := mul(leaf, iszero(index))
+                        break
+                    }
+                    let left := eq(shr(level, mload(CLIMBED)), or(shl(128, levels), index))
+                    if and(left, eq(leaf, mload(add(path, 0xe0)))) {
+                        root := mload(ROOT)
+                        break
+                    }
                 }
+                default {
+                    if and(levels, 1) {
+                        mstore(path, calldataload(nodes))
+                        nodes := add(nodes, 0x20)
+                    }
+                }
+                mstore(add(path, 0xe0), leaf)
                 // A node at an odd index is the right one of its pair.
                 let place := shl(5, and(index, 1))
-                mstore(place, node)
+                mstore(place, leaf)
                 mstore(xor(place, 0x20), mload(path))
-                node := keccak256(0, 0x40)
+                leaf := keccak256(0, 0x40)
                 index := shr(1, index)
                 levels := shr(1, levels)
             }
-            node := mul(node, iszero(index))
+            mstore(CLIMBED, or(shl(add(128, level), levels), mload(INDEX)))
+            mstore(ROOT, root)
         }
     }
 
@@ -323,7 +335,7 @@ library ClaimFrame {
         assembly ("memory-safe") {
             let to := add(add(list, 0x20), length)
             let openingAt := mload(OPENING_AT)
-            let tail := sub(mload(0xb40), openingAt)
+            let tail := sub(mload(ITEM_END), openingAt)
             mstore(to, or(shl(248, mload(FORM)), shl(88, mload(HOME))))
             mstore(add(to, 21), shl(224, mload(SEQ)))
             calldatacopy(add(to, RECORDED_HEAD_BYTES), openingAt, tail)

@@ -6,7 +6,12 @@ pragma solidity 0.8.37;
 /// and a newline on standard output, nothing else. So its descriptor is known to the letter (`encode_result` of
 /// node/task.py): canonical JSON with the SHA-256 of standard error (of nothing) and of standard output.
 library PuzzleResult {
-    uint256 private constant LOW_NIBBLES = 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
+    /// @dev The lower half of every 128, 64, 32, 16 and 8 bits.
+    uint256 private constant HALVES_64 = 0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff;
+    uint256 private constant HALVES_32 = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
+    uint256 private constant HALVES_16 = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
+    uint256 private constant HALVES_8 = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
+    uint256 private constant HALVES_4 = 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
     uint256 private constant ONES = 0x0101010101010101010101010101010101010101010101010101010101010101;
 
     // The descriptor up to the digest of standard output, word by word, and what follows that.
@@ -32,26 +37,19 @@ library PuzzleResult {
         }
     }
 
-    /// @notice 32 bytes as 64 lower-case hexadecimal digits.
+    /// @notice 32 bytes as 64 lower-case hexadecimal digits, 32 from either half.
     function hexDigits(bytes32 word) internal pure returns (bytes32 high, bytes32 low) {
+        (uint256 a, uint256 b) = (uint256(word) >> 128, uint256(word) & type(uint128).max);
+        // Halves are moved apart until each nibble has a byte of its own; then all become digits at once. A nibble above 9
+        // carries into the upper half when 6 is added, and its digit is 39 further on: "a" is 97, while 48 + 10 is 58.
         unchecked {
-            high = _digits(uint256(word) >> 128);
-            low = _digits(uint128(uint256(word)));
-        }
-    }
-
-    /// @dev 16 bytes to 16 pairs of digits: halves are moved apart until each nibble has a byte of its own; then all 32
-    /// become digits at once. A nibble above 9 carries into the upper half when 6 is added, and its digit is 39 further
-    /// on: "a" is 97, while 48 + 10 is 58.
-    function _digits(uint256 x) private pure returns (bytes32) {
-        unchecked {
-            x = (x | x << 64) & 0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff;
-            x = (x | x << 32) & 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
-            x = (x | x << 16) & 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
-            x = (x | x << 8) & 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
-            x = (x | x << 4) & LOW_NIBBLES;
-            uint256 letters = ((x + 6 * ONES) >> 4) & ONES;
-            return bytes32(x + 48 * ONES + 39 * letters);
+            (a, b) = ((a | a << 64) & HALVES_64, (b | b << 64) & HALVES_64);
+            (a, b) = ((a | a << 32) & HALVES_32, (b | b << 32) & HALVES_32);
+            (a, b) = ((a | a << 16) & HALVES_16, (b | b << 16) & HALVES_16);
+            (a, b) = ((a | a << 8) & HALVES_8, (b | b << 8) & HALVES_8);
+            (a, b) = ((a | a << 4) & HALVES_4, (b | b << 4) & HALVES_4);
+            high = bytes32(a + 48 * ONES + 39 * (((a + 6 * ONES) >> 4) & ONES));
+            low = bytes32(b + 48 * ONES + 39 * (((b + 6 * ONES) >> 4) & ONES));
         }
     }
 }

@@ -17,11 +17,13 @@ library Puzzles {
     /// @param parameters target:20 | start:11 | bits:1; the target 0 is nobody's
     function dlog(bytes32 parameters, uint256 k) internal pure returns (bool) {
         address target = address(bytes20(parameters));
-        uint256 start = uint88(uint256(parameters) >> 8);
-        uint256 bits = uint8(uint256(parameters));
+        uint256 start = (uint256(parameters) << 160) >> 168;
+        uint256 bits = uint256(parameters) & 0xff;
         // 0 has no point. Beyond the order a point would have a second number, but no interval reaches so far: it ends
-        // below 2^88 + 2^255.
-        if (k == 0 || target == address(0) || k < start || (k - start) >> bits != 0) return false;
+        // below 2^88 + 2^255. Below the interval the difference wraps around, to one with the highest bit set.
+        unchecked {
+            if (k == 0 || target == address(0) || (k - start) >> bits != 0) return false;
+        }
         // Recovering computes (s * R - z * G) / r. With z = 0, R = G, r = G's x and s = k * r that is k * G.
         bytes32 s = bytes32(mulmod(k, GENERATOR_X, ORDER));
         return ecrecover(0, 27, bytes32(GENERATOR_X), s) == target;
