@@ -150,20 +150,15 @@ abstract contract CanaryClaims is Families {
     /// @dev Works out which RESULT the item speaks of, from the opening on.
     /// @return known false for a canary of no family, and a drawn one without a mark
     function _identify(Work memory work, uint256 kind) private view returns (bool known) {
+        bytes32 family;
         bytes32 resultDigest = ClaimFrame.load(ClaimFrame.LAST);
-        if (kind == ClaimFrame.DRAWN) {
-            known = ClaimFrame.load(ClaimFrame.SALT) != 0;
-            ClaimFrame.setDrawn();
-        } else {
-            bytes32 family = ClaimFrame.word(ClaimFrame.number(ClaimFrame.OPENING_AT));
-            if (kind == ClaimFrame.PUZZLE) {
-                family = _familyName(uint8(bytes1(family)));
-                resultDigest = ClaimFrame.puzzleDigest(resultDigest);
-            }
-            known = family != 0;
-            ClaimFrame.setFamily(family);
+        if (kind != ClaimFrame.DRAWN) family = ClaimFrame.word(ClaimFrame.number(ClaimFrame.OPENING_AT));
+        if (kind == ClaimFrame.PUZZLE) {
+            family = _familyName(uint8(bytes1(family)));
+            resultDigest = ClaimFrame.puzzleDigest(resultDigest);
         }
-        work.resultId = ClaimFrame.identify(resultDigest);
+        work.resultId = ClaimFrame.identify(family, resultDigest);
+        return (kind == ClaimFrame.DRAWN ? ClaimFrame.load(ClaimFrame.MARK) : family) != 0;
     }
 
     /// @dev When the RESULT was settled, and whether it earns Kudos: it was in time, or the home has receipted it.
@@ -224,7 +219,10 @@ abstract contract CanaryClaims is Families {
         uint256 number = uint8(bytes1(ClaimFrame.word(ClaimFrame.number(ClaimFrame.OPENING_AT))));
         bytes32 parameters = ClaimFrame.load(ClaimFrame.PARAMETERS);
         if (!_isSolved(number, parameters, ClaimFrame.load(ClaimFrame.LAST))) return Reasons.BAD_SOLUTION;
-        ++work.minted;
+        // No more than there are items.
+        unchecked {
+            ++work.minted;
+        }
         return Reasons.NONE;
     }
 

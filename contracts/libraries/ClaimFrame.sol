@@ -42,6 +42,7 @@ library ClaimFrame {
     uint256 internal constant SEQ = 0x520;
     uint256 internal constant DEADLINE = 0x540;
     uint256 internal constant TASK_DIGEST = 0x640;
+    uint256 internal constant MARK = 0x660;
     uint256 internal constant FAMILY = 0x6a0;
     uint256 internal constant PARAMETERS = 0x6c0;
     uint256 internal constant SALT = 0x6e0;
@@ -224,23 +225,6 @@ library ClaimFrame {
 
     // ------------------------------------------------------------------ hashing
 
-    /// @notice Makes the mark of a planted canary of this family.
-    function setFamily(bytes32 family) internal pure {
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            mstore(FAMILY, family)
-            mstore(0x660, keccak256(0x680, 0x80))
-        }
-    }
-
-    /// @notice Puts task and mark of a drawn canary where they belong; they were read as parameters and salt.
-    function setDrawn() internal pure {
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            mcopy(TASK_DIGEST, PARAMETERS, 0x40)
-        }
-    }
-
     /// @notice Keccak-256 of a puzzle's result descriptor.
     function puzzleDigest(bytes32 solution) internal view returns (bytes32 hash) {
         (bytes32 high, bytes32 low) = PuzzleResult.hexDigits(solution);
@@ -261,10 +245,17 @@ library ClaimFrame {
         }
     }
 
-    /// @notice Works out which RESULT the item speaks of, from its mark on: commitment, REQUEST, seal, RESULT.
-    function identify(bytes32 resultDigest) internal pure returns (bytes32 resultId) {
+    /// @notice Works out which RESULT the item speaks of, from its opening on: mark, commitment, REQUEST, seal, RESULT.
+    /// @param family of a planted canary; zero stands for a drawn one, whose task and mark were read as parameters and salt
+    function identify(bytes32 family, bytes32 resultDigest) internal pure returns (bytes32 resultId) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
+            switch family
+            case 0 { mcopy(TASK_DIGEST, PARAMETERS, 0x40) }
+            default {
+                mstore(FAMILY, family)
+                mstore(MARK, keccak256(0x680, 0x80))
+            }
             mstore(0x4a0, keccak256(0x580, 0x100))
             mstore(0x840, keccak256(FRAME_AT, 0x180))
             let requestId := keccak256(0x81e, 66)
