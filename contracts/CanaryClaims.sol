@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Families} from "./Families.sol";
+import {IBatchHead} from "./interfaces/IBatchHead.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
 import {IKudosClaims} from "./interfaces/IKudosClaims.sol";
 import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
@@ -19,14 +20,10 @@ abstract contract CanaryClaims is Families {
     /// @dev What one call carries from item to item, besides what `ClaimFrame` has. `confirmed` and `rootSettledAt` say
     /// what `root`, the last one, was found to be, `markedHome` whose marks the cursor stands in.
     struct Work {
-        uint256 time;
-        bytes32 resultId;
         bytes32 root;
         uint256 confirmed;
         uint256 rootSettledAt;
         address markedHome;
-        bytes list;
-        uint256 length;
         uint256 minted;
     }
 
@@ -47,13 +44,13 @@ abstract contract CanaryClaims is Families {
 
     /// @inheritdoc IKudosClaims
     function claim(bytes calldata claims) external override {
-        ClaimFrame.open(_separator(), address(LEDGER), msg.sender);
+        ClaimFrame.open(_separator(), address(LEDGER), msg.sender, claims.length);
         _claim(msg.sender, claims);
     }
 
     /// @inheritdoc IKudosClaims
     function claimFor(address host, bytes calldata claims, bytes calldata signature) external override {
-        ClaimFrame.open(_separator(), address(LEDGER), host);
+        ClaimFrame.open(_separator(), address(LEDGER), host, claims.length);
         bytes32 digest = ClaimAssets.claims(_separator(), host, keccak256(claims));
         if (!Signatures.isBy(host, digest, signature)) revert NotSignedByHost();
         _claim(host, claims);
@@ -86,7 +83,7 @@ abstract contract CanaryClaims is Families {
             work := add(room, 0x80)
         }
         cursor.slot = 0;
-        _begin(work, claims.length);
+        (work.root, work.confirmed, work.markedHome, work.minted) = (0, 0, address(0), 0);
         uint256 firstReason = Reasons.NONE;
         uint256 position = ClaimFrame.start(claims);
         // Neither can overflow: they count what is in the call data.
@@ -96,27 +93,18 @@ abstract contract CanaryClaims is Families {
                 position = ClaimFrame.next(claims, position);
                 uint256 reason = _claimItem(work, cursor);
                 if (reason == Reasons.NONE) {
-                    work.length = ClaimFrame.record(work.list, work.length);
+                    ClaimFrame.record();
                     continue;
                 }
                 if (firstReason == Reasons.NONE) firstReason = reason;
                 emit ClaimSkipped(host, number, uint8(reason));
             }
         }
-        if (work.length == 0) revert NothingToClaim(uint8(firstReason));
+        bytes memory recorded = ClaimFrame.recorded();
+        if (recorded.length == 0) revert NothingToClaim(uint8(firstReason));
         Sequences.flush(cursor);
-        emit CanariesClaimed(host, _recorded(work));
+        emit CanariesClaimed(host, recorded);
         if (work.minted != 0) LEDGER.mint(host, CANARY_LEVEL, work.minted);
-    }
-
-    function _begin(Work memory work, uint256 length) private view {
-        work.time = _time();
-        work.root = 0;
-        work.confirmed = 0;
-        work.markedHome = address(0);
-        work.list = new bytes(length);
-        work.length = 0;
-        work.minted = 0;
     }
 
     /// @dev Claims K3 for the item in the frame, or says why not and changes nothing.
@@ -124,10 +112,10 @@ abstract contract CanaryClaims is Families {
         uint256 form = ClaimFrame.number(ClaimFrame.FORM);
         uint256 kind = form & ClaimFrame.KIND;
         uint256 settledAt;
-        (reason, settledAt) = _settledAt(work, _identify(work, kind));
+        (reason, settledAt) = _settledAt(work, _identify(kind));
         if (reason != Reasons.NONE) return reason;
         if (kind == ClaimFrame.DRAWN) reason = _checkDraw(settledAt);
-        else if (form != kind) reason = _checkWords(work);
+        else if (form != kind) reason = _checkWords();
         if (reason != Reasons.NONE) return reason;
 
         address home = ClaimFrame.party(ClaimFrame.HOME);
@@ -137,10 +125,10 @@ abstract contract CanaryClaims is Families {
         }
         uint256 seq = ClaimFrame.number(ClaimFrame.SEQ);
         bool marked = Sequences.seek(cursor, seq);
-        bool expired = work.time > settledAt + CLAIM_WINDOW;
+        bool expired = _time() > settledAt + CLAIM_WINDOW;
         reason = kind == ClaimFrame.PUZZLE
             ? _solve(work, marked, expired)
-            : _openToVotes(work, kind, marked, expired);
+            : _openToVotes(kind, marked, expired);
         if (reason != Reasons.NONE || marked) return reason;
         Sequences.use(cursor, seq);
         // Counted only: there is no cap that a K3 could be over.
@@ -149,7 +137,7 @@ abstract contract CanaryClaims is Families {
 
     /// @dev Works out which RESULT the item speaks of, from the opening on.
     /// @return known false for a canary of no family, and a drawn one without a mark
-    function _identify(Work memory work, uint256 kind) private view returns (bool known) {
+    function _identify(uint256 kind) private view returns (bool known) {
         bytes32 family;
         bytes32 resultDigest = ClaimFrame.load(ClaimFrame.LAST);
         if (kind != ClaimFrame.DRAWN) family = ClaimFrame.word(ClaimFrame.number(ClaimFrame.OPENING_AT));
@@ -157,7 +145,7 @@ abstract contract CanaryClaims is Families {
             family = _familyName(uint8(bytes1(family)));
             resultDigest = ClaimFrame.puzzleDigest(resultDigest);
         }
-        work.resultId = ClaimFrame.identify(family, resultDigest);
+        ClaimFrame.identify(family, resultDigest);
         return (kind == ClaimFrame.DRAWN ? ClaimFrame.load(ClaimFrame.MARK) : family) != 0;
     }
 
@@ -165,28 +153,29 @@ abstract contract CanaryClaims is Families {
     function _settledAt(Work memory work, bool known) private view returns (uint256 reason, uint256 settledAt) {
         bool strict = ClaimFrame.number(ClaimFrame.LEVELS) == 0;
         // Even where it is in vain: those behind the item may count on the nodes that it carries.
-        bytes32 root = strict ? bytes32(0) : ClaimFrame.climb(work.resultId);
+        bytes32 root = strict ? bytes32(0) : ClaimFrame.climb();
         if (!known) return (Reasons.UNKNOWN_FAMILY, 0);
-        settledAt = strict ? _strictlySettledAt(work) : _batchSettledAt(work, root);
+        settledAt = strict ? _strictlySettledAt() : _batchSettledAt(work, root);
         if (settledAt == 0) return (Reasons.NOT_SETTLED, 0);
         if (settledAt <= ClaimFrame.number(ClaimFrame.DEADLINE)) return (Reasons.NONE, settledAt);
-        bool receipted = _isKnown(ClaimAssets.kudos(ClaimFrame.load(ClaimFrame.SEPARATOR), RESULT_KUDOS, work.resultId));
+        bool receipted = _isKnown(ClaimAssets.kudos(ClaimFrame.load(ClaimFrame.SEPARATOR), RESULT_KUDOS, ClaimFrame.load(ClaimFrame.RESULT_ID)));
         return (receipted ? Reasons.NONE : Reasons.EXPIRED, settledAt);
     }
 
-    function _strictlySettledAt(Work memory work) private view returns (uint256) {
+    function _strictlySettledAt() private view returns (uint256) {
         IKudosSteps.Place memory place = IKudosSteps.Place({
             home: ClaimFrame.party(ClaimFrame.HOME),
             host: ClaimFrame.party(ClaimFrame.HOST),
             seq: uint32(ClaimFrame.number(ClaimFrame.SEQ))
         });
-        return _stepSettledAt(place, work.resultId);
+        return _stepSettledAt(place, ClaimFrame.load(ClaimFrame.RESULT_ID));
     }
 
     function _batchSettledAt(Work memory work, bytes32 root) private view returns (uint256) {
         if (root != work.root) {
             work.root = root;
-            (, work.confirmed, work.rootSettledAt,,,) = LEDGER.batch(ClaimFrame.party(ClaimFrame.HOST), root);
+            address host = ClaimFrame.party(ClaimFrame.HOST);
+            (, work.confirmed, work.rootSettledAt) = IBatchHead(address(LEDGER)).batch(host, root);
         }
         return ClaimFrame.number(ClaimFrame.INDEX) < work.confirmed ? work.rootSettledAt : 0;
     }
@@ -199,7 +188,7 @@ abstract contract CanaryClaims is Families {
     }
 
     /// @dev Whether the home has signed CANARY_OPENED, as the item says.
-    function _checkWords(Work memory work) private view returns (uint256) {
+    function _checkWords() private view returns (uint256) {
         bytes32[4] memory content = [
             ClaimFrame.load(ClaimFrame.TASK_DIGEST),
             ClaimFrame.load(ClaimFrame.FAMILY),
@@ -208,7 +197,7 @@ abstract contract CanaryClaims is Families {
         ];
         (uint256 openedAt, bytes calldata signature) = ClaimFrame.words();
         bytes32 requestId = ClaimFrame.load(ClaimFrame.REQUEST_ID);
-        bytes32 openedId = Assets.canaryOpened(ClaimFrame.load(ClaimFrame.SEPARATOR), requestId, work.resultId, content, openedAt);
+        bytes32 openedId = Assets.canaryOpened(ClaimFrame.load(ClaimFrame.SEPARATOR), requestId, ClaimFrame.load(ClaimFrame.RESULT_ID), content, openedAt);
         bool signed = Signatures.isBy(ClaimFrame.party(ClaimFrame.HOME), openedId, signature);
         return signed ? Reasons.NONE : Reasons.BAD_SIGNATURE;
     }
@@ -227,11 +216,11 @@ abstract contract CanaryClaims is Families {
     }
 
     /// @dev Opens the claim, or opens it again: then it is marked, and the window after the RESULT is over.
-    function _openToVotes(Work memory work, uint256 kind, bool marked, bool expired) private returns (uint256) {
+    function _openToVotes(uint256 kind, bool marked, bool expired) private returns (uint256) {
         if (!marked && expired) return Reasons.EXPIRED;
         bytes32 kudosId = Assets.canaryKudos(
             ClaimFrame.load(ClaimFrame.SEPARATOR),
-            work.resultId,
+            ClaimFrame.load(ClaimFrame.RESULT_ID),
             ClaimFrame.load(ClaimFrame.RESULT_DIGEST),
             ClaimFrame.load(ClaimFrame.SEAL_SALT)
         );
@@ -241,15 +230,5 @@ abstract contract CanaryClaims is Families {
             kudosId, ClaimFrame.party(ClaimFrame.HOME), ClaimFrame.party(ClaimFrame.HOST), CANARY_LEVEL, origin
         );
         return opened ? Reasons.NONE : Reasons.CLAIMED_BEFORE;
-    }
-
-    function _recorded(Work memory work) private pure returns (bytes memory list) {
-        list = work.list;
-        uint256 length = work.length;
-        // Memory-safe: shortens an array that was allocated at its full length.
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            mstore(list, length)
-        }
     }
 }

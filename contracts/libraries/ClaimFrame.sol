@@ -22,8 +22,9 @@ import {PuzzleResult} from "./PuzzleResult.sol";
 ///     0x9a0  the path, a sibling for each of seven levels; what an item does not carry stays from the one before
 ///     0xa80  the nodes of the last climb, from the leaf on, one for each of these levels
 ///     0xb60  its depth and index | the root
-///     0xba0  of the item: form | levels | index | first node | opening | end of the opening | end | last word
-///     0xca0  room for what the caller carries from item to item
+///     0xba0  of the item: form | levels | index | first node | opening | end of the opening | end | last word | RESULT's id
+///     0xcc0  room for what the caller carries from item to item
+///     0xde0  the list for the log: its length, and as many bytes as the claims have
 ///
 /// All positions are in the call data: of the claims, and so of every part of them, the compiler keeps one number only.
 /// Each block of assembly is memory-safe because it writes to nothing but the frame, which `open` has taken, and the
@@ -55,9 +56,10 @@ library ClaimFrame {
     uint256 internal constant INDEX = 0xbe0;
     uint256 internal constant OPENING_AT = 0xc20;
     uint256 internal constant LAST = 0xc80;
+    uint256 internal constant RESULT_ID = 0xca0;
 
-    /// @notice Where the caller's sixteen words begin.
-    uint256 internal constant ROOM_AT = 0xca0;
+    /// @notice Where the caller's nine words begin.
+    uint256 internal constant ROOM_AT = 0xcc0;
 
     uint256 private constant SAME_HOME = 4;
     /// @dev A bit for every form that there is. A first item has no home before it.
@@ -75,20 +77,22 @@ library ClaimFrame {
     uint256 private constant NODES_AT = 0xc00;
     uint256 private constant OPENING_END = 0xc40;
     uint256 private constant ITEM_END = 0xc60;
-    uint256 private constant END = 0xea0;
+    uint256 private constant LIST_AT = 0xde0;
+    uint256 private constant ENTRIES_AT = 0xe00;
 
     // ------------------------------------------------------------------ the frame
 
-    /// @notice Lays out the frame for claims of `host`. Comes before anything else takes memory.
-    function open(bytes32 separator, address ledger, address host) internal view {
+    /// @notice Lays out the frame for claims of `host`, so many bytes of them. Comes before anything else takes memory.
+    function open(bytes32 separator, address ledger, address host, uint256 length) internal view {
         (bytes32 requestType, bytes32 resultType, bytes32 commitmentType) =
             (Assets.REQUEST_TYPE, Assets.RESULT_TYPE, Assets.COMMITMENT_TYPE);
         // Memory-safe: takes all free memory up to the end of the frame, and refuses where something else has taken a
-        // part of the frame already. Only the path and what was climbed are read before they are written, and so begin as zeros.
+        // part of the frame already. What is read before an item writes it begins as zeros: path, last climb, list. Call data is never so long that
+        // the sum overflows.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             if gt(mload(0x40), FRAME_AT) { revert(0, 0) }
-            mstore(0x40, END)
+            mstore(0x40, add(ENTRIES_AT, and(add(length, 31), not(31))))
             host := shr(96, shl(96, host))
             mstore(FRAME_AT, requestType)
             mstore(HOST, host)
@@ -104,6 +108,7 @@ library ClaimFrame {
             mstore8(0x980, 0x0a)
             calldatacopy(PATH_AT, calldatasize(), 0xe0)
             mstore(CLIMBED, 0)
+            mstore(LIST_AT, 0)
         }
         PuzzleResult.layOut(DESCRIPTOR_AT);
     }
@@ -247,7 +252,7 @@ library ClaimFrame {
 
     /// @notice Works out which RESULT the item speaks of, from its opening on: mark, commitment, REQUEST, seal, RESULT.
     /// @param family of a planted canary; zero stands for a drawn one, whose task and mark were read as parameters and salt
-    function identify(bytes32 family, bytes32 resultDigest) internal pure returns (bytes32 resultId) {
+    function identify(bytes32 family, bytes32 resultDigest) internal pure {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             switch family
@@ -264,19 +269,20 @@ library ClaimFrame {
             mstore(0x7a0, requestId)
             mstore(0x7c0, keccak256(RESULT_DIGEST, 0x80))
             mstore(0x840, keccak256(0x780, 0x80))
-            resultId := keccak256(0x81e, 66)
+            mstore(RESULT_ID, keccak256(0x81e, 66))
         }
     }
 
-    /// @notice The root that a leaf has in the item's place; zero where the index lies outside of the tree. Keeps the
+    /// @notice The root that the RESULT has in the item's place; zero where the index lies outside of the tree. Keeps the
     /// nodes that the item carries for those behind it.
-    function climb(bytes32 leaf) internal pure returns (bytes32 root) {
+    function climb() internal pure returns (bytes32 root) {
         // Neighbours meet: where a climb comes to the same node as the last one, in the same place of a tree of the same
         // depth, and no other sibling is carried for the levels above, it goes on as that one did, to the same root.
         // CLIMBED has the depth as a bit, 128 above the index, so that one shift gives what is left of both.
         // There are no more than seven levels below the highest of eight bits.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
+            let node := mload(RESULT_ID)
             let levels := mload(LEVELS)
             let index := mload(INDEX)
             let nodes := mload(NODES_AT)
@@ -286,11 +292,11 @@ library ClaimFrame {
                 case 0 {
                     level := shr(5, sub(path, PATH_AT))
                     if eq(levels, 1) {
-                        root := mul(leaf, iszero(index))
+                        root := mul(node, iszero(index))
                         break
                     }
                     let left := eq(shr(level, mload(CLIMBED)), or(shl(128, levels), index))
-                    if and(left, eq(leaf, mload(add(path, 0xe0)))) {
+                    if and(left, eq(node, mload(add(path, 0xe0)))) {
                         root := mload(ROOT)
                         break
                     }
@@ -301,12 +307,12 @@ library ClaimFrame {
                         nodes := add(nodes, 0x20)
                     }
                 }
-                mstore(add(path, 0xe0), leaf)
+                mstore(add(path, 0xe0), node)
                 // A node at an odd index is the right one of its pair.
                 let place := shl(5, and(index, 1))
-                mstore(place, leaf)
+                mstore(place, node)
                 mstore(xor(place, 0x20), mload(path))
-                leaf := keccak256(0, 0x40)
+                node := keccak256(0, 0x40)
                 index := shr(1, index)
                 levels := shr(1, levels)
             }
@@ -317,20 +323,29 @@ library ClaimFrame {
 
     // ------------------------------------------------------------------ what the log gets
 
-    /// @notice Appends to the list what the log has to hold of the item: form | home | seq | opening | words. There must
-    /// be room, which an item has that does not share its bytes with this: it is longer.
-    function record(bytes memory list, uint256 length) internal pure returns (uint256 end) {
-        // Memory-safe: writes inside the list. Each mstore reaches beyond its field, where what comes next is written
-        // later; beyond the end of the list there is none, as the opening is longer than a word.
+    /// @notice Appends to the list what the log has to hold of the item: form | home | seq | opening | words. There is
+    /// room, because the item has them all, and more.
+    function record() internal pure {
+        // Each mstore reaches beyond its field, where what comes next is written later; beyond the end of the list there
+        // is none, as the opening is longer than a word.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            let to := add(add(list, 0x20), length)
+            let length := mload(LIST_AT)
+            let to := add(ENTRIES_AT, length)
             let openingAt := mload(OPENING_AT)
             let tail := sub(mload(ITEM_END), openingAt)
             mstore(to, or(shl(248, mload(FORM)), shl(88, mload(HOME))))
             mstore(add(to, 21), shl(224, mload(SEQ)))
             calldatacopy(add(to, RECORDED_HEAD_BYTES), openingAt, tail)
-            end := add(length, add(RECORDED_HEAD_BYTES, tail))
+            mstore(LIST_AT, add(length, add(RECORDED_HEAD_BYTES, tail)))
+        }
+    }
+
+    /// @notice All that was recorded.
+    function recorded() internal pure returns (bytes memory list) {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            list := LIST_AT
         }
     }
 }
