@@ -83,6 +83,7 @@ abstract contract CanaryClaims is Families {
             work := add(room, 0x80)
         }
         cursor.slot = 0;
+        // Nobody is the zero address, which signs nothing.
         (work.root, work.confirmed, work.markedHome, work.minted) = (0, 0, address(0), 0);
         uint256 firstReason = Reasons.NONE;
         uint256 position = ClaimFrame.start(claims);

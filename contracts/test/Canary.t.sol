@@ -112,6 +112,20 @@ contract CanaryTest is ClaimsTest {
         _expectNothing(_alone(canary), Reasons.UNKNOWN_FAMILY);
     }
 
+    /// @dev A name or a mark of zeros is none, even where the home has committed to it.
+    function testNoNameAndNoMark() public {
+        Canary memory planted = _planted(0, 7);
+        planted.familyName = 0;
+        _commit(planted);
+        _settleOne(planted);
+        _expectNothing(_alone(planted), Reasons.UNKNOWN_FAMILY);
+        Canary memory drawn = _drawn(0, 8);
+        drawn.markHash = 0;
+        _commit(drawn);
+        _settleOne(drawn);
+        _expectNothing(_alone(drawn), Reasons.UNKNOWN_FAMILY);
+    }
+
     // ------------------------------------------------------------------ what an item says must be what was settled
 
     /// @dev Any byte but the form and the place; flags of the form lead elsewhere.
@@ -283,6 +297,19 @@ contract CanaryTest is ClaimsTest {
         }
         assertEq(logs.length, skips + 2, "one event for each, one for all, one mint");
         assertEq(ledger.minted(host, 3), 8 - skips, "minted");
+    }
+
+    /// @dev Those behind it need the nodes that an item carries, whatever is wrong with the item itself.
+    function testFuzzASkippedItemStillHandsOnItsNodes(uint256 what) public {
+        Canary[] memory canaries = _eight();
+        _settle(canaries);
+        bytes memory packed = _sharing(canaries);
+        // The first one's family, RESULT or solution.
+        uint256 opening = 21 + RESULT_BYTES + 2 + 3 * 32;
+        uint256 place = [opening, 21, opening + 160][what % 3];
+        packed[place] ^= 0x40;
+        _claim(packed);
+        assertEq(ledger.minted(host, 3), 7, "all but the first");
     }
 
     function testTwiceInOneCall() public {

@@ -8,8 +8,8 @@ import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {ISecondClaims} from "../interfaces/ISecondClaims.sol";
 import {Assets} from "../libraries/Assets.sol";
-import {PuzzleResult} from "../libraries/PuzzleResult.sol";
 import {LedgerDouble} from "./LedgerDouble.sol";
+import {PlainAssets} from "./PlainAssets.sol";
 import {TestBase} from "./Vm.sol";
 
 /// @title Migrations that are canaries, and claims on them, over a ledger set by hand
@@ -128,8 +128,8 @@ abstract contract ClaimsTest is TestBase {
         return Assets.domain(block.chainid, address(ledger));
     }
 
-    function _digest(Canary memory canary) internal view returns (bytes32) {
-        return canary.form == PUZZLE ? PuzzleResult.digest(canary.last) : canary.last;
+    function _digest(Canary memory canary) internal pure returns (bytes32) {
+        return canary.form == PUZZLE ? PlainAssets.puzzleDigest(canary.last) : canary.last;
     }
 
     function _requestId(Canary memory canary) internal view returns (bytes32) {

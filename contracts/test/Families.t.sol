@@ -5,14 +5,10 @@ import {Dlog} from "../families/Dlog.sol";
 import {Factor} from "../families/Factor.sol";
 import {Preimage} from "../families/Preimage.sol";
 import {ICanaryFamily} from "../interfaces/ICanaryFamily.sol";
-import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
-import {Assets} from "../libraries/Assets.sol";
-import {CanaryHashes} from "../libraries/CanaryHashes.sol";
-import {PuzzleResult} from "../libraries/PuzzleResult.sol";
 import {Puzzles} from "../libraries/Puzzles.sol";
 import {TestBase} from "./Vm.sol";
 
-/// @title The three families, and the result digest of a puzzle
+/// @title The three families
 contract FamiliesTest is TestBase {
     uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
@@ -112,48 +108,9 @@ contract FamiliesTest is TestBase {
         assertTrue(!dlog.verify(_dlog(1, 0, 255), solution), "dlog");
     }
 
-    // ------------------------------------------------------------------ result digests
-
-    /// @dev From node/task.py: result_digest(ResultDescriptor(0, sha256(digits + "\n"), sha256(""), ())).
-    function testGoldenDigests() public view {
-        assertEq(PuzzleResult.digest(bytes32(0)), GOLDEN_0, "of 0");
-        assertEq(PuzzleResult.digest(bytes32(uint256(0x123456789abcdef))), GOLDEN_1, "of a small number");
-        assertEq(PuzzleResult.digest(bytes32(type(uint256).max)), GOLDEN_2, "of all bits");
-    }
-
-    function testFuzzDigestInThePlainestWay(bytes32 solution) public view {
-        bytes memory json = abi.encodePacked(
-            "{\"exit_status\":0,\"outputs\":[],\"stderr\":\"",
-            _hex(sha256("")),
-            "\",\"stdout\":\"",
-            _hex(sha256(abi.encodePacked(_hex(solution), "\n"))),
-            "\",\"version\":1}"
-        );
-        assertEq(PuzzleResult.digest(solution), keccak256(json), "digest");
-    }
-
-    function _hex(bytes32 word) private pure returns (bytes memory text) {
-        text = new bytes(64);
-        for (uint256 i = 0; i < 64; ++i) {
-            text[i] = bytes("0123456789abcdef")[uint256(word) >> (252 - 4 * i) & 15];
-        }
-    }
-
-    /// @dev The item loop's hashes against the plain ones.
-    function testFuzzCanaryHashes(IKudosSteps.Request memory r, address ledger, bytes32[4] memory x) public view {
-        bytes32 commitment = Assets.commitment(block.chainid, ledger, r.home, r.host, r.seq, x[0], x[1]);
-        assertEq(CanaryHashes.commitment(ledger, r, x[0], x[1]), commitment, "commitment");
-        assertEq(CanaryHashes.plantedMark(x[0], x[1], x[2]), Assets.mark(1, x[0], x[1], x[2]), "mark");
-        assertEq(CanaryHashes.seal(x[0], x[1], ledger, x[2]), Assets.seal(x[0], x[1], ledger, x[2]), "seal");
-    }
-
     function testNames() public pure {
         assertEq(Puzzles.DLOG, bytes32("dlog"), "dlog");
         assertEq(Puzzles.FACTOR, bytes32("factor"), "factor");
         assertEq(Puzzles.PREIMAGE, bytes32("preimage"), "preimage");
     }
-
-    bytes32 private constant GOLDEN_0 = 0xec4bf774bdd9d00d1f25bfddf51d581ecfb7c05bf88c2d1e72e2051e90470b17;
-    bytes32 private constant GOLDEN_1 = 0xd9228b4e4f2b5e373fdb0ceba195f74edb0bd7bc9b7d22006b3ea2aedc6f5472;
-    bytes32 private constant GOLDEN_2 = 0x4dec75a9a22d6fb2b970fd2a5fdd149cbd719f8ad416012b80eeefd58ef47ee8;
 }
