@@ -5,7 +5,6 @@ import {Families} from "./Families.sol";
 import {IBatchHead} from "./interfaces/IBatchHead.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
 import {IKudosClaims} from "./interfaces/IKudosClaims.sol";
-import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
 import {IKudosSteps} from "./interfaces/IKudosSteps.sol";
 import {Assets} from "./libraries/Assets.sol";
 import {ClaimAssets} from "./libraries/ClaimAssets.sol";
@@ -136,8 +135,8 @@ abstract contract CanaryClaims is Families {
         if (COUNTS_PAIRS) LEDGER.admit(home, ClaimFrame.party(ClaimFrame.HOST), CANARY_LEVEL);
     }
 
-    /// @dev Works out which RESULT the item speaks of, from the opening on.
-    /// @return known false for a canary of no family, and a drawn one without a mark
+    /// @dev Works out which RESULT the item speaks of, from the opening on. `known` is false where there is no such
+    /// family, or no mark.
     function _identify(uint256 kind) private view returns (bool known) {
         bytes32 family;
         bytes32 resultDigest = ClaimFrame.load(ClaimFrame.LAST);
@@ -159,7 +158,8 @@ abstract contract CanaryClaims is Families {
         settledAt = strict ? _strictlySettledAt() : _batchSettledAt(work, root);
         if (settledAt == 0) return (Reasons.NOT_SETTLED, 0);
         if (settledAt <= ClaimFrame.number(ClaimFrame.DEADLINE)) return (Reasons.NONE, settledAt);
-        bool receipted = _isKnown(ClaimAssets.kudos(ClaimFrame.load(ClaimFrame.SEPARATOR), RESULT_KUDOS, ClaimFrame.load(ClaimFrame.RESULT_ID)));
+        bytes32 resultId = ClaimFrame.load(ClaimFrame.RESULT_ID);
+        bool receipted = _isKnown(ClaimAssets.kudos(_separator(), RESULT_KUDOS, resultId));
         return (receipted ? Reasons.NONE : Reasons.EXPIRED, settledAt);
     }
 
@@ -198,7 +198,8 @@ abstract contract CanaryClaims is Families {
         ];
         (uint256 openedAt, bytes calldata signature) = ClaimFrame.words();
         bytes32 requestId = ClaimFrame.load(ClaimFrame.REQUEST_ID);
-        bytes32 openedId = Assets.canaryOpened(ClaimFrame.load(ClaimFrame.SEPARATOR), requestId, ClaimFrame.load(ClaimFrame.RESULT_ID), content, openedAt);
+        bytes32 resultId = ClaimFrame.load(ClaimFrame.RESULT_ID);
+        bytes32 openedId = Assets.canaryOpened(_separator(), requestId, resultId, content, openedAt);
         bool signed = Signatures.isBy(ClaimFrame.party(ClaimFrame.HOME), openedId, signature);
         return signed ? Reasons.NONE : Reasons.BAD_SIGNATURE;
     }
@@ -220,7 +221,7 @@ abstract contract CanaryClaims is Families {
     function _openToVotes(uint256 kind, bool marked, bool expired) private returns (uint256) {
         if (!marked && expired) return Reasons.EXPIRED;
         bytes32 kudosId = Assets.canaryKudos(
-            ClaimFrame.load(ClaimFrame.SEPARATOR),
+            _separator(),
             ClaimFrame.load(ClaimFrame.RESULT_ID),
             ClaimFrame.load(ClaimFrame.RESULT_DIGEST),
             ClaimFrame.load(ClaimFrame.SEAL_SALT)

@@ -3,12 +3,13 @@ pragma solidity 0.8.37;
 
 import {IKudosClaims} from "../interfaces/IKudosClaims.sol";
 import {Assets} from "./Assets.sol";
+import {ClaimPath} from "./ClaimPath.sol";
 import {PuzzleResult} from "./PuzzleResult.sol";
 
 /// @title Reading packed claims of K3 and hashing them, in memory that is laid out once
-/// @notice The packed form is drawn in `IKudosClaims`; here it is read into the places where its hashes are made. This is
-/// the inner loop of `claim`, and works as `RecordFrame` does: what all items share (types, separator, host) is written
-/// once, an item fills in the rest, and each hash is made where its words lie and put where the next one needs it.
+/// @notice The packed form is drawn in `IKudosClaims`; here it is read into the places where its hashes are made. This
+/// is the inner loop of `claim`, and works as `RecordFrame` does: what all items share (types, separator, host) is
+/// written once, an item fills in the rest, and each hash is made where its words lie and put where the next needs it.
 ///
 ///     0x400  Request's type | home | host | process id | process name | commitment | CPU | memory | output | seq |
 ///            deadline | signed at
@@ -19,10 +20,8 @@ import {PuzzleResult} from "./PuzzleResult.sol";
 ///     0x800  30 zero bytes, 0x1901 | separator | struct hash
 ///     0x860  the descriptor of a puzzle's result, 194 bytes, which wants the digits of standard output at 0x8d4
 ///     0x940  standard output: the digits of the solution, and a newline
-///     0x9a0  the path, a sibling for each of seven levels; what an item does not carry stays from the one before
-///     0xa80  the nodes of the last climb, from the leaf on, one for each of these levels
-///     0xb60  its depth and index | the root
-///     0xba0  of the item: form | levels | index | first node | opening | end of the opening | end | last word | RESULT's id
+///     0x9a0  what `ClaimPath` keeps from item to item
+///     0xba0  of the item: form | levels | index | nodes | opening | end of the opening | end | last word | RESULT's id
 ///     0xcc0  room for what the caller carries from item to item
 ///     0xde0  the list for the log: its length, and as many bytes as the claims have
 ///
@@ -36,8 +35,9 @@ library ClaimFrame {
     uint256 internal constant KIND = 3;
     uint256 internal constant SIGNED = 8;
 
-    // Where in the frame stands what the caller asks for. FORM is without SAME_HOME; LAST is what every opening ends with:
-    // the result digest, or a puzzle's solution. With DRAWN the task's digest and the mark are read as PARAMETERS and SALT.
+    // Where in the frame stands what the caller asks for. FORM is without SAME_HOME; LAST is what every opening ends
+    // with: the result digest, or a puzzle's solution. With DRAWN the task's digest and the mark are read as PARAMETERS
+    // and SALT.
     uint256 internal constant HOME = 0x420;
     uint256 internal constant HOST = 0x440;
     uint256 internal constant SEQ = 0x520;
@@ -50,7 +50,6 @@ library ClaimFrame {
     uint256 internal constant RESULT_DIGEST = 0x700;
     uint256 internal constant SEAL_SALT = 0x720;
     uint256 internal constant REQUEST_ID = 0x760;
-    uint256 internal constant SEPARATOR = 0x820;
     uint256 internal constant FORM = 0xba0;
     uint256 internal constant LEVELS = 0xbc0;
     uint256 internal constant INDEX = 0xbe0;
@@ -62,7 +61,7 @@ library ClaimFrame {
     uint256 internal constant ROOM_AT = 0xcc0;
 
     uint256 private constant SAME_HOME = 4;
-    /// @dev A bit for every form that there is. A first item has no home before it.
+    // A bit for every form that there is. A first item has no home before it.
     uint256 private constant FORMS = 0x66ee;
     uint256 private constant FIRST_FORMS = 0x060e;
     uint256 private constant WORDS_BYTES = 10;
@@ -70,10 +69,6 @@ library ClaimFrame {
 
     uint256 private constant FRAME_AT = 0x400;
     uint256 private constant DESCRIPTOR_AT = 0x860;
-    uint256 private constant PATH_AT = 0x9a0;
-    uint256 private constant CLIMB_AT = 0xa80;
-    uint256 private constant CLIMBED = 0xb60;
-    uint256 private constant ROOT = 0xb80;
     uint256 private constant NODES_AT = 0xc00;
     uint256 private constant OPENING_END = 0xc40;
     uint256 private constant ITEM_END = 0xc60;
@@ -82,13 +77,12 @@ library ClaimFrame {
 
     // ------------------------------------------------------------------ the frame
 
-    /// @notice Lays out the frame for claims of `host`, so many bytes of them. Comes before anything else takes memory.
+    /// @notice Lays out the frame for `length` bytes of claims of `host`. Comes before anything else takes memory.
     function open(bytes32 separator, address ledger, address host, uint256 length) internal view {
         (bytes32 requestType, bytes32 resultType, bytes32 commitmentType) =
             (Assets.REQUEST_TYPE, Assets.RESULT_TYPE, Assets.COMMITMENT_TYPE);
         // Memory-safe: takes all free memory up to the end of the frame, and refuses where something else has taken a
-        // part of the frame already. What is read before an item writes it begins as zeros: path, last climb, list. Call data is never so long that
-        // the sum overflows.
+        // part of the frame already. Nothing is read before it is written. The call data is too short for an overflow.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             if gt(mload(0x40), FRAME_AT) { revert(0, 0) }
@@ -104,17 +98,15 @@ library ClaimFrame {
             mstore(0x740, host)
             mstore(0x780, resultType)
             mstore(0x800, 0x1901)
-            mstore(SEPARATOR, separator)
+            mstore(0x820, separator)
             mstore8(0x980, 0x0a)
-            calldatacopy(PATH_AT, calldatasize(), 0xe0)
-            mstore(CLIMBED, 0)
             mstore(LIST_AT, 0)
         }
         PuzzleResult.layOut(DESCRIPTOR_AT);
+        ClaimPath.clear();
     }
 
-    /// @notice What stands at one of the places named above. (A function that gave a struct of them would, before it gives
-    /// anything, take memory for an empty one.)
+    /// @notice What stands at one of these places. A word at a time: to give a struct, Solidity takes memory first.
     function load(uint256 place) internal pure returns (bytes32 value) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
@@ -204,9 +196,9 @@ library ClaimFrame {
 
     /// @dev Place, opening and words.
     function _readOpening(uint256 form, uint256 begin) private pure returns (uint256 end) {
-        // The bits of `levels` are counted, of which the highest stands for no node. Copies of the byte, 15 bits apart, have
-        // in each multiple of 16 another bit of it: the n-th copy the n-th. As digits in the base 2^16 these bits add up to
-        // what is left over by 2^16 - 1. The lengths of the forms' openings are a byte for each, from the lowest.
+        // Nodes are counted by the bits of `levels`, of which the highest stands for none. Copies of the byte, 15 bits
+        // apart, have at each multiple of 16 another bit of it: the n-th copy the n-th. As digits in base 2^16 these
+        // bits add up to what is left over by 2^16 - 1. Of the openings' lengths each has a byte, from the lowest.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let levels := byte(0, calldataload(begin))
@@ -251,7 +243,7 @@ library ClaimFrame {
     }
 
     /// @notice Works out which RESULT the item speaks of, from its opening on: mark, commitment, REQUEST, seal, RESULT.
-    /// @param family of a planted canary; zero stands for a drawn one, whose task and mark were read as parameters and salt
+    /// @param family of a planted canary; zero stands for a drawn one, whose task and mark have to be moved
     function identify(bytes32 family, bytes32 resultDigest) internal pure {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
@@ -273,52 +265,9 @@ library ClaimFrame {
         }
     }
 
-    /// @notice The root that the RESULT has in the item's place; zero where the index lies outside of the tree. Keeps the
-    /// nodes that the item carries for those behind it.
+    /// @notice The root to which the path leads from the RESULT; zero where the index lies outside of the tree.
     function climb() internal pure returns (bytes32 root) {
-        // Neighbours meet: where a climb comes to the same node as the last one, in the same place of a tree of the same
-        // depth, and no other sibling is carried for the levels above, it goes on as that one did, to the same root.
-        // CLIMBED has the depth as a bit, 128 above the index, so that one shift gives what is left of both.
-        // There are no more than seven levels below the highest of eight bits.
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            let node := mload(RESULT_ID)
-            let levels := mload(LEVELS)
-            let index := mload(INDEX)
-            let nodes := mload(NODES_AT)
-            let level := 0
-            for { let path := PATH_AT } 1 { path := add(path, 0x20) } {
-                switch and(levels, sub(levels, 1))
-                case 0 {
-                    level := shr(5, sub(path, PATH_AT))
-                    if eq(levels, 1) {
-                        root := mul(node, iszero(index))
-                        break
-                    }
-                    let left := eq(shr(level, mload(CLIMBED)), or(shl(128, levels), index))
-                    if and(left, eq(node, mload(add(path, 0xe0)))) {
-                        root := mload(ROOT)
-                        break
-                    }
-                }
-                default {
-                    if and(levels, 1) {
-                        mstore(path, calldataload(nodes))
-                        nodes := add(nodes, 0x20)
-                    }
-                }
-                mstore(add(path, 0xe0), node)
-                // A node at an odd index is the right one of its pair.
-                let place := shl(5, and(index, 1))
-                mstore(place, node)
-                mstore(xor(place, 0x20), mload(path))
-                node := keccak256(0, 0x40)
-                index := shr(1, index)
-                levels := shr(1, levels)
-            }
-            mstore(CLIMBED, or(shl(add(128, level), levels), mload(INDEX)))
-            mstore(ROOT, root)
-        }
+        return ClaimPath.climb(load(RESULT_ID), number(LEVELS), number(INDEX), number(NODES_AT));
     }
 
     // ------------------------------------------------------------------ what the log gets
@@ -326,8 +275,8 @@ library ClaimFrame {
     /// @notice Appends to the list what the log has to hold of the item: form | home | seq | opening | words. There is
     /// room, because the item has them all, and more.
     function record() internal pure {
-        // Each mstore reaches beyond its field, where what comes next is written later; beyond the end of the list there
-        // is none, as the opening is longer than a word.
+        // Each mstore reaches beyond its field, where what comes next is written later; beyond the end of the list none
+        // does, as the opening is longer than a word.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let length := mload(LIST_AT)

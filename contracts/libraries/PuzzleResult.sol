@@ -24,8 +24,8 @@ library PuzzleResult {
     bytes32 private constant HEAD_3 = "7852b855\",\"stdout\":\"";
     bytes32 private constant TAIL = "\",\"version\":1}";
 
-    /// @notice Writes the descriptor, 194 bytes, without the digits of standard output, which stand 116 bytes behind its
-    /// beginning. The memory must be the caller's, up to 212 bytes behind it.
+    /// @notice Writes the descriptor, 194 bytes, without the digits of standard output, which stand 116 bytes behind
+    /// its beginning. The memory must be the caller's, up to 212 bytes behind it.
     function layOut(uint256 position) internal pure {
         (bytes32 head0, bytes32 head1, bytes32 head2, bytes32 head3, bytes32 tail) =
             (HEAD_0, HEAD_1, HEAD_2, HEAD_3, TAIL);
@@ -42,9 +42,9 @@ library PuzzleResult {
 
     /// @notice 32 bytes as 64 lower-case hexadecimal digits, 32 from either half.
     function hexDigits(bytes32 word) internal pure returns (bytes32 high, bytes32 low) {
-        // Halves are moved apart until each nibble has a byte of its own; then all become digits at once. A nibble above 9
-        // carries into the upper half when 6 is added, and its digit is 39 further on: "a" is 97, while 48 + 10 is 58.
-        // Assembly, because the compiler makes a function call of each shift. Memory-safe: touches none.
+        // Halves are moved apart until each nibble has a byte of its own; then all become digits at once. A nibble
+        // above 9 carries into the upper half when 6 is added, and its digit is 39 further on: "a" is 97, while 48 + 10
+        // is 58. Assembly, because the compiler makes a function call of each shift. Memory-safe: touches none.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             high := shr(128, word)

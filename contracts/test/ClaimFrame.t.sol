@@ -80,7 +80,7 @@ contract ClaimFrameTest is TestBase {
         _checkIds(request, uint8(bound(form, 1, 3)), x, after_);
     }
 
-    /// @param x task, parameters, salt, the seal's salt and the result digest; with DRAWN the mark takes the salt's place
+    /// @param x task, parameters, salt, the seal's salt and the result digest; with DRAWN the salt is the mark
     function _checkIds(IKudosSteps.Request memory r, uint8 form, bytes32[5] memory x, uint24 after_) private view {
         bytes32 family = form == ClaimFrame.DRAWN ? bytes32(0) : bytes32("family");
         bytes32 mark = form == ClaimFrame.DRAWN ? x[2] : Assets.mark(1, family, x[1], x[2]);
@@ -140,7 +140,9 @@ contract ClaimFrameTest is TestBase {
         uint256 openingEnd = opening + [uint256(161), 192, 128][form % 4 - 1];
         bytes memory packed = new bytes(form < 8 ? openingEnd : openingEnd + 10 + length);
         (packed[0], packed[109]) = (bytes1(form), bytes1(levels));
-        if (form > 8) (packed[openingEnd + 8], packed[openingEnd + 9]) = (bytes1(uint8(length >> 8)), bytes1(uint8(length)));
+        for (uint256 i = 0; i < 2 && form > 8; ++i) {
+            packed[openingEnd + 8 + i] = bytes2(length)[i];
+        }
         (uint256 found, uint256 end) = this.places(packed);
         assertEq(found, opening, "the opening");
         assertEq(end, packed.length, "the end");
@@ -162,7 +164,7 @@ contract ClaimFrameTest is TestBase {
     }
 
     /// @dev Eight neighbours, of which each carries only the siblings that the one before it had not.
-    function testNeighboursMeet() public view {
+    function testNeighboursShareSiblings() public view {
         uint8[16] memory levels;
         uint8[16] memory indices;
         bool[16] memory twins;
@@ -170,6 +172,17 @@ contract ClaimFrameTest is TestBase {
             (levels[i], indices[i]) = (i == 0 ? 0xff : uint8(0x80 | (i ^ (i - 1))), 16 + i);
         }
         _checkRoots(levels, indices, twins, 8);
+    }
+
+    /// @dev One leaf in one place, twice in one tree and then in one less deep: the third climb is another.
+    function testAnotherDepthDoesNotMeet() public view {
+        uint8[16] memory levels;
+        uint8[16] memory indices;
+        bool[16] memory twins;
+        for (uint8 i = 0; i < 3; ++i) {
+            (levels[i], indices[i], twins[i]) = (i == 0 ? 0xff : i == 1 ? 0x81 : 0x40, 16, true);
+        }
+        _checkRoots(levels, indices, twins, 3);
     }
 
     /// @dev Few depths, indices and leaves, so that climbs meet in each way, rightly and wrongly.
@@ -190,7 +203,7 @@ contract ClaimFrameTest is TestBase {
         _checkRoots(levels, indices, twins, 16);
     }
 
-    /// @dev Each item carries nodes that hang on level and index alone, or spoilt ones; twins have the leaf of the first.
+    /// @dev The nodes that items carry hang on level and index alone; twins have the leaf of the first item.
     function _checkRoots(uint8[16] memory levels, uint8[16] memory indices, bool[16] memory twins, uint256 n)
         private
         view
