@@ -138,15 +138,15 @@ abstract contract CanaryClaims is Families {
     /// @dev Works out which RESULT the item speaks of, from the opening on. `known` is false where there is no such
     /// family, or no mark.
     function _identify(uint256 kind) private view returns (bool known) {
-        bytes32 family;
+        bool drawn = kind == ClaimFrame.DRAWN;
+        bytes32 name = drawn ? bytes32(0) : ClaimFrame.word(ClaimFrame.number(ClaimFrame.OPENING_AT));
         bytes32 resultDigest = ClaimFrame.load(ClaimFrame.LAST);
-        if (kind != ClaimFrame.DRAWN) family = ClaimFrame.word(ClaimFrame.number(ClaimFrame.OPENING_AT));
         if (kind == ClaimFrame.PUZZLE) {
-            family = _familyName(uint8(bytes1(family)));
+            name = _familyName(uint8(bytes1(name)));
             resultDigest = ClaimFrame.puzzleDigest(resultDigest);
         }
-        ClaimFrame.identify(family, resultDigest);
-        return (kind == ClaimFrame.DRAWN ? ClaimFrame.load(ClaimFrame.MARK) : family) != 0;
+        ClaimFrame.identify(name, resultDigest);
+        return (drawn ? ClaimFrame.load(ClaimFrame.MARK) : name) != 0;
     }
 
     /// @dev When the RESULT was settled, and whether it earns Kudos: it was in time, or the home has receipted it.

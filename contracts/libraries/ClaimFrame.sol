@@ -61,9 +61,10 @@ library ClaimFrame {
     uint256 internal constant ROOM_AT = 0xcc0;
 
     uint256 private constant SAME_HOME = 4;
-    // A bit for every form that there is. A first item has no home before it.
+    // A bit for every form that there is, and for those a first item can have; a byte for the length of each opening.
     uint256 private constant FORMS = 0x66ee;
     uint256 private constant FIRST_FORMS = 0x060e;
+    uint256 private constant OPENING_BYTES = 0x80c0a100;
     uint256 private constant WORDS_BYTES = 10;
     uint256 private constant RECORDED_HEAD_BYTES = 25;
 
@@ -157,9 +158,8 @@ library ClaimFrame {
         }
     }
 
-    /// @notice When the home has signed CANARY_OPENED, and the signature, where the form says that they are there.
+    /// @notice When the home has signed CANARY_OPENED, and its signature: only where the form says that they are there.
     function words() internal pure returns (uint256 openedAt, bytes calldata signature) {
-        // `next` has seen that all of it lies inside of the claims.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let begin := mload(OPENING_END)
@@ -198,7 +198,7 @@ library ClaimFrame {
     function _readOpening(uint256 form, uint256 begin) private pure returns (uint256 end) {
         // Nodes are counted by the bits of `levels`, of which the highest stands for none. Copies of the byte, 15 bits
         // apart, have at each multiple of 16 another bit of it: the n-th copy the n-th. As digits in base 2^16 these
-        // bits add up to what is left over by 2^16 - 1. Of the openings' lengths each has a byte, from the lowest.
+        // bits add up to what is left over by 2^16 - 1.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let levels := byte(0, calldataload(begin))
@@ -208,7 +208,7 @@ library ClaimFrame {
             let bits := and(mul(levels, 0x200040008001000200040008001), 0x10001000100010001000100010001)
             begin := add(add(begin, shl(5, mod(bits, 0xffff))), sub(mul(31, iszero(levels)), 30))
             mstore(OPENING_AT, begin)
-            end := add(begin, and(shr(shl(3, and(form, KIND)), 0x80c0a100), 0xff))
+            end := add(begin, and(shr(shl(3, and(form, KIND)), OPENING_BYTES), 0xff))
             mstore(OPENING_END, end)
             mstore(TASK_DIGEST, calldataload(sub(end, 160)))
             calldatacopy(PARAMETERS, sub(end, 128), 0x40)
@@ -243,7 +243,7 @@ library ClaimFrame {
     }
 
     /// @notice Works out which RESULT the item speaks of, from its opening on: mark, commitment, REQUEST, seal, RESULT.
-    /// @param family of a planted canary; zero stands for a drawn one, whose task and mark have to be moved
+    /// @param family of a planted canary; zero for a drawn one, whose task and mark have to be moved
     function identify(bytes32 family, bytes32 resultDigest) internal pure {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
