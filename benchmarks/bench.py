@@ -108,12 +108,18 @@ class Bench:
     # -- migrations ------------------------------------------------------------------------------
 
     def canary(
-        self, home: Key, mark: Mark | None = None, result_digest: Digest | None = None
+        self,
+        home: Key,
+        mark: Mark | None = None,
+        result_digest: Digest | None = None,
+        seq: int | None = None,
     ) -> Canary:
-        """A finished migration with all its fields random, marked as a canary."""
+        """A finished migration with all its fields random, marked as a canary; without ``seq`` it
+        has the home's next number."""
         mark = mark or Mark(PLANTED, REPLAY, self.word(), self.word())
         task, salt, outcome = self.word(), self.word(), result_digest or self.word()
-        request = self._request(home, task, mark)
+        number = self._next_number(home) if seq is None else seq
+        request = self._request(home, number, task, mark)
         request_id = digest(self.domain, request)
         accepted = Accepted(request_id, request.signed_at + 1 + self.random.randrange(9))
         confirmed = Confirmed(
@@ -159,9 +165,12 @@ class Bench:
         data = calls.vote(batch_votes, steps)
         return [voter.send(self.deployment.contract, data).gas_used for voter in self.voters]
 
-    def _request(self, home: Key, task: Digest, mark: Mark) -> Request:
+    def _next_number(self, home: Key) -> int:
         seq = self._sequences.setdefault(home.address, self.random.randrange(1 << 16, 1 << 24) << 8)
         self._sequences[home.address] = seq + 1
+        return seq
+
+    def _request(self, home: Key, seq: int, task: Digest, mark: Mark) -> Request:
         place = Place(
             self.domain.chain_id, self.domain.contract, home.address, self.host.address, seq
         )

@@ -5,14 +5,15 @@
 Starts an anvil of its own (hardfork prague, so that the calldata floor of EIP-7623 counts), deploys
 the ledger 2-of-3 and settles migrations of random, non-zero data whose signatures the contract
 checks. "Steady state" means that host, homes and their words of sequence numbers were in use
-before; the slots of a new batch or migration are new, as they always are. "fresh" is the first of
-its kind. Votes are one transaction per validator and batch, or one for eight batches, or for 32
-strict migrations, where the name says so. ``canary_extra`` is what K3 for a puzzle costs on top of
-a settled migration, ``canary_replay`` the same where validators commit and reveal their votes.
-``anchored`` is of ANOTHER TRUST: there the contract checks the validators' signatures alone. EAS is
-measured beside it (`eas.py`). The last line of the output is one JSON object; every number in it is
-gas, but for the bytes of the code. ``--write`` keeps it; ``--check`` fails when a number is more
-than one per cent away from what was kept, so that no cost changes unannounced.
+before, and of the strict way, where it keeps a migration: in the place of another one, of a number
+65,536 lower and a month ago. The slots of a new batch are new, as they always are. "fresh" is the
+first of its kind. Votes are one transaction per validator and batch, or one for eight batches, or
+for 32 strict migrations, where the name says so. ``canary_extra`` is what K3 for a puzzle costs on
+top of a settled migration, ``canary_replay`` the same where validators commit and reveal their
+votes. ``anchored`` is of ANOTHER TRUST: there the contract checks the validators' signatures alone.
+EAS is measured beside it (`eas.py`). The last line of the output is one JSON object; every number
+in it is gas, but for the bytes of the code. ``--write`` keeps it; ``--check`` fails when a number
+is more than one per cent away from what was kept, so that no cost changes unannounced.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple
 
 from benchmarks.bench import Bench, Canary
@@ -12,6 +13,10 @@ from ledger.reasons import Reason
 
 _TOGETHER = 32
 """So many migrations of the strict way share a vote transaction."""
+_PLACES = 1 << 16
+"""Numbers so far apart share a place of the strict way, one after the other."""
+_MONTH = 31 * 86_400
+"""Longer than a finished migration keeps its place."""
 
 
 def measure_batches(bench: Bench, name: str, count: int, homes: int) -> dict[str, int]:
@@ -43,25 +48,39 @@ def measure_votes(bench: Bench) -> dict[str, int]:
 
 
 def measure_strict(bench: Bench) -> dict[str, int]:
-    """Four asset transactions and two votes; then the votes for many migrations together."""
+    """Migrations in places that are new, and a month later others in the same places."""
     home = bench.key()
     bench.fund(home)
-    steps: list[int] = []
-    for _ in range(3):
-        canary = bench.canary(home)
-        steps = take_steps(bench, canary)
-        votes = bench.vote((), [_approval(bench, canary)])
-    together = [bench.canary(home) for _ in range(_TOGETHER)]
+    single, together = ([bench.canary(home) for _ in range(count)] for count in (3, _TOGETHER))
+    fresh, fresh_batched = _measure_places(bench, single, together)
+    bench.wait(_MONTH)
+    single, together = ([_after(bench, each) for each in lap] for lap in (single, together))
+    steady, batched = _measure_places(bench, single, together)
+    names = ("request", "accept", "confirm", "result", "vote_first", "vote_deciding")
+    return {
+        "strict": sum(steady),
+        "strict_batched_votes": batched,
+        **{f"strict_{name}": gas for name, gas in zip(names, steady, strict=True)},
+        "strict_fresh": sum(fresh),
+        "strict_batched_votes_fresh": fresh_batched,
+    }
+
+
+def _measure_places(
+    bench: Bench, single: Sequence[Canary], together: Sequence[Canary]
+) -> tuple[list[int], int]:
+    """Four asset transactions and two votes, when the word of sequence numbers is in use; then one
+    of many migrations whose votes share their transactions."""
+    for canary in single:
+        gas = [*take_steps(bench, canary), *bench.vote((), [_approval(bench, canary)])]
     settled = [sum(take_steps(bench, canary)) for canary in together]
     votes_of_all = bench.vote((), [_approval(bench, canary) for canary in together])
-    names = ("request", "accept", "confirm", "result")
-    return {
-        "strict": sum(steps) + sum(votes),
-        "strict_batched_votes": (sum(settled) + sum(votes_of_all)) // _TOGETHER,
-        **{f"strict_{name}": gas for name, gas in zip(names, steps, strict=True)},
-        "strict_vote_first": votes[0],
-        "strict_vote_deciding": votes[1],
-    }
+    return gas, (sum(settled) + sum(votes_of_all)) // len(together)
+
+
+def _after(bench: Bench, canary: Canary) -> Canary:
+    """Another migration in the place of this one."""
+    return bench.canary(canary.home, seq=canary.migration.request.seq + _PLACES)
 
 
 def take_steps(bench: Bench, canary: Canary) -> list[int]:

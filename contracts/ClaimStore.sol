@@ -114,7 +114,7 @@ abstract contract ClaimStore is Satellite, IClaimVotes {
     function _stepSettledAt(IKudosSteps.Place memory place, bytes32 resultId) internal view returns (uint256) {
         (IKudosSteps.Stage stage,, bytes20 fingerprint, uint32 time) = LEDGER.step(place);
         bool settled = stage == IKudosSteps.Stage.Result || stage == IKudosSteps.Stage.LateResult;
-        if (!settled || fingerprint != bytes20(Assets.fingerprint(resultId))) return 0;
+        if (!settled || fingerprint != bytes20(Assets.fingerprint(resultId, place.seq))) return 0;
         uint256 end = LEDGER.finalAt();
         return end != 0 && time + CLAIM_WINDOW > end ? 0 : time;
     }

@@ -65,7 +65,7 @@ abstract contract SecondClaims is ClaimStore, ISecondClaims {
         if (record.root == 0) {
             IKudosSteps.Place memory place = _placeOf(record);
             (,, bytes20 fingerprint,) = LEDGER.step(place);
-            _require(fingerprint == bytes20(Assets.fingerprint(assetId)), Reasons.NOT_SETTLED);
+            _require(fingerprint == bytes20(Assets.fingerprint(assetId, place.seq)), Reasons.NOT_SETTLED);
             return LEDGER.retireStep(place);
         }
         _require(_leadsToRoot(record, assetId), Reasons.NOT_SETTLED);

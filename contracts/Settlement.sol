@@ -59,7 +59,8 @@ abstract contract Settlement is Voting {
     }
 
     /// @dev Both lie in the room that `RecordFrame.open` has taken: pointers that the compiler knows need no place on the
-    /// stack, and what they point at costs half. Memory-safe: sets pointers only.
+    /// stack, and what they point at costs half. Nothing has written to that room, so that what begins as zero is not set.
+    /// Memory-safe: sets pointers only.
     function _begin(bytes32 separator, uint256 bloom, address host, uint256 n)
         private
         view
@@ -71,17 +72,13 @@ abstract contract Settlement is Voting {
             cursor := room
             work := add(room, 0x80)
         }
-        cursor.slot = 0;
         work.separator = separator;
         work.time = _time();
         work.request = RecordFrame.request();
         // With the host's own bits in it one question finds both kinds of homes that need a closer look.
         work.bloom = bloom | Seats.bloomBits(host);
-        work.excluded = 0;
         work.leaves = new bytes32[](1 << MerkleTree.depth(n));
-        work.claims = 0;
         work.skipped = new bytes(2 * n);
-        work.skippedBytes = 0;
         _exclude(work, host, (1 << n) - 1);
     }
 

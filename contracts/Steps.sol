@@ -9,35 +9,37 @@ import {Signatures} from "./libraries/Signatures.sol";
 import {StepWord, StepWords} from "./libraries/StepWords.sol";
 import {Tally} from "./libraries/Tally.sol";
 import {Times} from "./libraries/Times.sol";
-import {Voting} from "./Voting.sol";
+import {StepPlaces} from "./StepPlaces.sol";
 
 /// @title The strict way: one asset at a time
-/// @notice Sent by its owner, or by anybody with the owner's signature. One slot holds all that a migration needs.
-abstract contract Steps is Voting {
-    mapping(bytes32 place => StepWord) private _steps;
+/// @notice Sent by its owner, or by anybody with the owner's signature. One slot holds all that a migration needs, and is
+/// used again when that can be forgotten.
+abstract contract Steps is StepPlaces {
+    /// @dev Longer than any window that looks for a migration here: to settle its next asset (1 day after the deadline), to
+    /// bring a receipt and to claim K3 (7 days). A K1 or K2 that waits to be claimed again is open.
+    uint256 private constant KEPT_SECONDS = 30 days;
 
-    // In memory, where the asset is hashed and logged as it lies.
-    // solhint-disable gas-calldata-parameters
     /// @inheritdoc IKudosSteps
-    function request(Request memory asset, bytes calldata signature) external override {
-        if (asset.home == asset.host) _refuse(Reasons.SELF);
+    function request(Request calldata asset, bytes calldata signature) external override {
+        (uint256 copy, address home, address host, uint256 seq) = _read(asset);
+        if (home == host) _refuse(Reasons.SELF);
+        (uint256 deadline, uint256 signedAt) = _times(copy);
         // What is below zero wraps, and is refused as too long.
         uint256 lasts;
         unchecked {
-            lasts = uint256(asset.resultDeadline) - asset.signedAt;
+            lasts = deadline - signedAt;
         }
-        (uint256 reason,) = Times.check(_time(), asset.signedAt, lasts);
+        (uint256 reason,) = Times.check(_time(), signedAt, lasts);
         if (reason != Reasons.NONE) _refuse(reason);
-        bytes32 key = keccak256(abi.encode(asset.home, asset.host, asset.seq));
-        if (_steps[key].stage() != Stage.None) _refuse(Reasons.SEQUENCE_USED);
-        bytes32 requestId = Assets.request(domainSeparator(), asset);
-        _checkOwner(asset.home, requestId, signature, Reasons.BAD_SIGNATURE);
-        // The sequence number is used up by the answer, and not looked at before: a REQUEST whose number a batch has
-        // used is a record without consequences.
-        _advance(key, requestId, Stage.Requested, asset.resultDeadline, asset.signedAt);
-        _announce(requestId, asset);
+        bytes32 slot = _slot(home, host, seq);
+        if (_load(slot).isKept(_time(), KEPT_SECONDS)) _refuse(Reasons.SEQUENCE_USED);
+        bytes32 requestId = Assets.requestAt(domainSeparator(), copy);
+        _checkOwner(home, requestId, signature, Reasons.BAD_SIGNATURE);
+        // The sequence number is used up by the answer, and not looked at before: a REQUEST whose number was used, in a
+        // batch or by what stood here long ago, is a record without consequences.
+        _advance(slot, Assets.fingerprint(requestId, seq), Stage.Requested, deadline, signedAt);
+        _announce(requestId, copy);
     }
-    // solhint-enable gas-calldata-parameters
 
     /// @inheritdoc IKudosSteps
     function accept(Place calldata place, bytes32 requestId, uint64 signedAt, bytes calldata signature)
@@ -45,10 +47,9 @@ abstract contract Steps is Voting {
         override
     {
         bytes32 id = Assets.accepted(domainSeparator(), requestId, signedAt);
-        _checkOwner(place.host, id, signature, Reasons.NOT_AUTHORISED);
-        bytes32 key = _key(place);
-        uint256 deadline = _checkTurn(key, Stage.Requested, requestId, signedAt);
-        _advance(key, id, Stage.Accepted, deadline, signedAt);
+        (bytes32 slot, uint256 seq, uint256 deadline) =
+            _turn(place, Stage.Requested, requestId, id, signedAt, signature);
+        _advance(slot, Assets.fingerprint(id, seq), Stage.Accepted, deadline, signedAt);
         emit Accepted(requestId, signedAt);
     }
 
@@ -58,11 +59,12 @@ abstract contract Steps is Voting {
         override
     {
         bytes32 id = Assets.rejected(domainSeparator(), requestId, reason, signedAt);
-        _checkOwner(place.host, id, signature, Reasons.NOT_AUTHORISED);
-        bytes32 key = _key(place);
-        _checkTurn(key, Stage.Requested, requestId, signedAt);
-        _useSequence(place);
-        emit Rejected(requestId, reason, signedAt, _finish(key, place, id, Stage.Rejected));
+        (bytes32 slot, uint256 seq,) = _turn(place, Stage.Requested, requestId, id, signedAt, signature);
+        (address home, address host) = (place.home, place.host);
+        _useSequence(home, host, seq);
+        bool claimed = _admit(home, host, K1);
+        _finish(slot, Assets.fingerprint(id, seq), Stage.Rejected, claimed);
+        emit Rejected(requestId, reason, signedAt, claimed);
     }
 
     /// @inheritdoc IKudosSteps
@@ -76,11 +78,10 @@ abstract contract Steps is Voting {
         bytes32 separator = domainSeparator();
         bytes32 acceptanceId = Assets.accepted(separator, requestId, acceptedAt);
         bytes32 id = Assets.confirmed(separator, acceptanceId, signedAt);
-        _checkOwner(place.home, id, signature, Reasons.BAD_SIGNATURE);
-        bytes32 key = _key(place);
-        uint256 deadline = _checkTurn(key, Stage.Accepted, acceptanceId, signedAt);
+        (bytes32 slot, uint256 seq, uint256 deadline) =
+            _turn(place, Stage.Accepted, acceptanceId, id, signedAt, signature);
         // The request's again: the acceptance is bound to it, and RESULT names it.
-        _advance(key, requestId, Stage.Confirmed, deadline, signedAt);
+        _advance(slot, Assets.fingerprint(requestId, seq), Stage.Confirmed, deadline, signedAt);
         emit Confirmed(requestId, signedAt);
     }
 
@@ -90,34 +91,34 @@ abstract contract Steps is Voting {
         override
     {
         bytes32 id = Assets.result(domainSeparator(), requestId, seal, signedAt);
-        _checkOwner(place.host, id, signature, Reasons.NOT_AUTHORISED);
-        bytes32 key = _key(place);
-        uint256 deadline = _checkTurn(key, Stage.Confirmed, requestId, signedAt);
-        _useSequence(place);
+        (bytes32 slot, uint256 seq, uint256 deadline) =
+            _turn(place, Stage.Confirmed, requestId, id, signedAt, signature);
+        (address home, address host) = (place.home, place.host);
+        _useSequence(home, host, seq);
         // A result that is settled late is a fact, but no claim to K2.
-        Stage stage = _time() > deadline ? Stage.LateResult : Stage.Result;
-        emit Resulted(requestId, seal, signedAt, _finish(key, place, id, stage));
+        bool late = _time() > deadline;
+        bool claimed = !late && (_isUncapped() || _admit(home, host, K2));
+        _finish(slot, Assets.fingerprint(id, seq), late ? Stage.LateResult : Stage.Result, claimed);
+        emit Resulted(requestId, seal, signedAt, claimed);
     }
 
     /// @inheritdoc IKudosSteps
-    function recountStep(Place calldata place) external override {
+    function recountStep(Place calldata place, bytes32 id) external override {
         Seat set = _set;
         _checkNotFinal(set);
-        bytes32 key = _key(place);
-        StepWord current = _steps[key];
-        if (current.claim() == State.None) revert UnknownStep(place.home, place.host, place.seq);
-        if (current.claim() != State.Claimed) return;
-        State state = _standing(set, current, place);
-        if (state != State.Claimed) _decide(key, current, place, state);
-        if (state == State.Verified) _mint(msg.sender, place.host, _level(current), 1);
+        (address home, address host, uint256 seq) = _read(place);
+        (bytes32 slot, StepWord current) = _claimOn(home, host, seq, id);
+        if (!current.isOpen()) return;
+        State state = _standing(set, current, home, host);
+        if (state != State.Claimed) _decide(slot, current, place, state);
+        if (state == State.Verified) _mint(msg.sender, host, _level(current), 1);
     }
 
     /// @inheritdoc IKudosSteps
     function retireStep(Place calldata place) external override onlyClaims returns (bool) {
-        bytes32 key = _key(place);
-        StepWord current = _steps[key];
-        if (current.claim() != State.Claimed || _time() <= current.time() + CLAIM_WINDOW) return false;
-        _decide(key, current, place, State.Refused);
+        (bytes32 slot, StepWord current) = _find(place);
+        if (!current.isOpen() || _time() <= current.time() + CLAIM_WINDOW) return false;
+        _decide(slot, current, place, State.Refused);
         return true;
     }
 
@@ -128,14 +129,14 @@ abstract contract Steps is Voting {
         override
         returns (Stage stage, State claim, bytes20 fingerprint, uint32 time)
     {
-        StepWord current = _steps[_key(place)];
+        (, StepWord current) = _find(place);
         return (current.stage(), current.claim(), bytes20(current.fingerprint()), uint32(current.time()));
     }
 
     /// @inheritdoc IKudosSteps
     function stepPendingSince(Place calldata place) external view override returns (uint64) {
-        StepWord current = _steps[_key(place)];
-        return current.claim() == State.Claimed ? uint64(current.time()) : 0;
+        (, StepWord current) = _find(place);
+        return current.isOpen() ? uint64(current.time()) : 0;
     }
 
     /// @inheritdoc IKudosSteps
@@ -145,60 +146,48 @@ abstract contract Steps is Voting {
         override
         returns (uint16 voters, uint16 approvals, uint16 refusals)
     {
-        StepWord current = _steps[_key(place)];
-        if (current.claim() == State.None) return (0, 0, 0);
+        (, StepWord current) = _find(place);
+        if (!current.hasClaim()) return (0, 0, 0);
         return (uint16(current.voters()), uint16(current.approvals()), uint16(current.refusals()));
     }
 
     /// @dev Counts a vote on one claim.
     function _voteOnStep(Seat voter, address validator, StepVote calldata cast) internal {
-        bytes32 key = _key(cast.place);
-        StepWord current = _steps[key];
-        State earlier = current.claim();
-        (address home, address host, uint256 openedAt) = (cast.place.home, cast.place.host, current.time());
-        if (earlier == State.None || current.fingerprint() != Assets.fingerprint(cast.id)) {
-            revert UnknownStep(home, host, cast.place.seq);
-        }
+        (address home, address host, uint256 seq) = _read(cast.place);
+        (bytes32 slot, StepWord current) = _claimOn(home, host, seq, cast.id);
+        uint256 openedAt = current.time();
         // Steps do not look whether the ledger is closed, which would cost each a read: what they claim then is nothing.
         if (voter.closed() && openedAt + CLAIM_WINDOW > _finalAt) revert Closed();
         if (voter.since() >= openedAt || validator == home || validator == host) revert NotEligible(validator);
-        if (current.voters() & voter.bit() != 0) revert VotedBefore();
-        bool approves = cast.reason == Reasons.APPROVE;
-        bool refuses = Reasons.isRefusal(cast.reason);
-        if (!approves && !refuses && !Reasons.isAbstention(cast.reason)) revert ContradictoryVote();
+        uint256 bit = voter.bit();
+        if (current.voters() & bit != 0) revert VotedBefore();
+        uint256 reason = cast.reason;
+        if (!Reasons.isVote(reason)) revert ContradictoryVote();
 
-        current = current.withVote(voter.bit(), approves, refuses);
-        State state = earlier == State.Claimed ? _standing(voter, current, cast.place) : earlier;
-        _steps[key] = current.withClaim(state);
-        emit StepVoted(validator, cast.id, cast.reason, state);
-        if (state == State.Verified && earlier != state) _mint(validator, host, _level(current), 1);
+        bool wasOpen = current.isOpen();
+        current = current.withVote(bit, reason == Reasons.APPROVE, Reasons.isRefusal(reason));
+        State state = wasOpen ? _standing(voter, current, home, host) : current.claim();
+        _store(slot, current.withClaim(state));
+        emit StepVoted(validator, cast.id, uint8(reason), state);
+        if (wasOpen && state == State.Verified) _mint(validator, host, _level(current), 1);
     }
 
-    /// @dev As `keccak256(abi.encode(place))`. In assembly, because Solidity would check and move each field for itself.
-    /// Dirty bits would make another key, under which nothing stands, and are refused wherever a field is read.
-    /// Memory-safe: hashes in the free memory without taking it.
-    function _key(Place calldata place) private pure returns (bytes32 key) {
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            calldatacopy(free, place, 0x60)
-            key := keccak256(free, 0x60)
+    /// @dev The claim, open or decided, that this asset of this very number has earned.
+    function _claimOn(address home, address host, uint256 seq, bytes32 id)
+        private
+        view
+        returns (bytes32 slot, StepWord current)
+    {
+        slot = _slot(home, host, seq);
+        current = _load(slot);
+        if (!current.hasClaim() || current.fingerprint() != Assets.fingerprint(id, seq)) {
+            revert UnknownStep(home, host, uint32(seq));
         }
     }
 
-    function _decide(bytes32 key, StepWord current, Place calldata place, State state) private {
-        _steps[key] = current.withClaim(state);
+    function _decide(bytes32 slot, StepWord current, Place calldata place, State state) private {
+        _store(slot, current.withClaim(state));
         emit StepDecided(place.home, place.host, place.seq, state);
-    }
-
-    /// @dev `emit Requested(requestId, asset)`. In assembly, because Solidity would copy and clean the eleven words once
-    /// more, which lie in memory as the event has them. Memory-safe: reads the struct only.
-    function _announce(bytes32 requestId, Request memory asset) private {
-        bytes32 topic = Requested.selector;
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            log2(asset, 0x160, topic, requestId)
-        }
     }
 
     /// @dev The owner sends its asset itself, or has signed it; a signature is kept in the log.
@@ -208,18 +197,29 @@ abstract contract Steps is Voting {
         emit Signed(id, signature);
     }
 
-    /// @dev Whether the migration stands at this stage with this asset, and an asset signed then may follow it. Gives
-    /// its result deadline.
-    function _checkTurn(bytes32 key, Stage stage, bytes32 id, uint64 signedAt) private view returns (uint256 deadline) {
-        StepWord current = _steps[key];
-        if (current.stage() != stage || current.fingerprint() != Assets.fingerprint(id)) {
+    /// @dev Whether the migration stands at this stage with the asset `before`, and the asset `id`, signed then, is its
+    /// owner's and may follow. Gives its result deadline.
+    function _turn(
+        Place calldata place,
+        Stage stage,
+        bytes32 before,
+        bytes32 id,
+        uint256 signedAt,
+        bytes calldata signature
+    ) private returns (bytes32 slot, uint256 seq, uint256 deadline) {
+        address home;
+        address host;
+        (home, host, seq) = _read(place);
+        if (stage == Stage.Accepted) _checkOwner(home, id, signature, Reasons.BAD_SIGNATURE);
+        else _checkOwner(host, id, signature, Reasons.NOT_AUTHORISED);
+        slot = _slot(home, host, seq);
+        StepWord current = _load(slot);
+        if (!current.stands(stage, Assets.fingerprint(before, seq))) {
             // An answer to a request that has one: the number is used.
             bool answered = stage == Stage.Requested && current.stage() > stage;
             _refuse(answered ? Reasons.SEQUENCE_USED : Reasons.OUT_OF_TURN);
         }
-        if (signedAt < current.signedAt() || signedAt > type(uint48).max) {
-            _refuse(Reasons.BAD_ORDER);
-        }
+        if (signedAt < current.signedAt() || signedAt > type(uint48).max) _refuse(Reasons.BAD_ORDER);
         deadline = current.time();
         if (Times.isOver(_time(), deadline)) _refuse(Reasons.EXPIRED);
     }
@@ -228,37 +228,38 @@ abstract contract Steps is Voting {
         revert NothingToSettle(uint8(reason));
     }
 
-    function _useSequence(Place calldata place) private {
-        mapping(uint256 word => uint256 bits) storage words = _sequences[place.host][place.home];
-        uint256 word = words[place.seq >> 8];
-        uint256 bit = 1 << (place.seq & 0xff);
+    function _useSequence(address home, address host, uint256 seq) private {
+        mapping(uint256 word => uint256 bits) storage words = _sequences[host][home];
+        uint256 word = words[seq >> 8];
+        uint256 bit = 1 << (seq & 0xff);
         if (word & bit != 0) _refuse(Reasons.SEQUENCE_USED);
-        words[place.seq >> 8] = word | bit;
+        words[seq >> 8] = word | bit;
     }
 
-    function _advance(bytes32 key, bytes32 id, Stage stage, uint256 deadline, uint256 signedAt) private {
-        _steps[key] = StepWords.make(Assets.fingerprint(id), stage, State.None, deadline, signedAt);
+    function _advance(bytes32 slot, uint160 fingerprint, Stage stage, uint256 deadline, uint256 signedAt) private {
+        _store(slot, StepWords.make(fingerprint, stage, State.None, deadline, signedAt));
     }
 
     /// @dev Stores the last asset, and opens the claim that it earns, if the caps leave room.
-    function _finish(bytes32 key, Place calldata place, bytes32 id, Stage stage) private returns (bool claimed) {
-        claimed =
-            stage != Stage.LateResult && _admit(place.home, place.host, stage == Stage.Rejected ? K1 : K2);
+    function _finish(bytes32 slot, uint160 fingerprint, Stage stage, bool claimed) private {
         State claim = claimed ? State.Claimed : State.None;
-        _steps[key] = StepWords.make(Assets.fingerprint(id), stage, claim, _time(), 0);
+        _store(slot, StepWords.make(fingerprint, stage, claim, _time(), 0));
     }
 
     /// @dev How an open claim stands by the votes that count now.
-    function _standing(Seat entry, StepWord current, Place calldata place) private view returns (State) {
+    function _standing(Seat entry, StepWord current, address home, address host) private view returns (State) {
         (uint256 mask, uint256 n) = _eligible(entry, current.time());
-        if (Tally.count(current.approvals() & mask) >= entry.quorum()) return State.Verified;
-        uint256 parties = (_seatBit(entry.bloom(), place.home) | _seatBit(entry.bloom(), place.host)) & mask;
+        if (Tally.count16(current.approvals() & mask) >= entry.quorum()) return State.Verified;
+        uint256 against = current.refusals() & mask;
+        // Parties do not refuse by themselves.
+        if (against == 0) return State.Claimed;
+        uint256 parties = (_seatBit(entry.bloom(), home) | _seatBit(entry.bloom(), host)) & mask;
         uint256 end = _refusalsToEnd(entry, n);
-        if (Tally.count(parties) >= end) return State.Claimed;
-        return Tally.count((current.refusals() & mask) | parties) >= end ? State.Refused : State.Claimed;
+        if (Tally.count16(parties) >= end) return State.Claimed;
+        return Tally.count16(against | parties) >= end ? State.Refused : State.Claimed;
     }
 
     function _level(StepWord current) private pure returns (uint256) {
-        return current.stage() == Stage.Rejected ? K1 : K2;
+        return current.isRejected() ? K1 : K2;
     }
 }

@@ -16,7 +16,13 @@ from ledger.audit_book import Book, Handlers
 from ledger.audit_logs import Logged
 from ledger.audit_seats import is_vote
 from ledger.audit_state import OPEN, REFUSED, VERIFIED, Claim, state_name
-from ledger.audit_windows import CLAIM_WINDOW, SETTLEMENT_WINDOW, deadline_reason
+from ledger.audit_windows import (
+    CLAIM_WINDOW,
+    SETTLEMENT_WINDOW,
+    STEP_KEPT,
+    STEP_PLACES,
+    deadline_reason,
+)
 
 REQUESTED, ACCEPTED, CONFIRMED, RESULT, LATE_RESULT, REJECTED = range(1, 7)
 ASSETS = {
@@ -28,6 +34,8 @@ ASSETS = {
 }
 """By their events."""
 LATEST_TIME = (1 << 48) - 1
+Place = tuple[bytes, bytes, int]
+"""Home, host and sequence number."""
 
 
 @dataclass(slots=True)
@@ -45,7 +53,18 @@ class Step:
 
     @property
     def fingerprint(self) -> bytes:
-        return bytes(keccak(self.asset_id)[12:])
+        return bytes(keccak(self.asset_id + self.record.seq.to_bytes(32, "big"))[12:])
+
+    def is_forgettable(self, time: int) -> bool:
+        """Whether another migration may take its place."""
+        is_open = self.claim is not None and self.claim.state == OPEN
+        return not is_open and time > self.time + STEP_KEPT
+
+
+def _shared(place: Place) -> Place:
+    """Where the contract keeps it: numbers far enough apart share that, one at a time."""
+    home, host, seq = place
+    return home, host, seq % STEP_PLACES
 
 
 class Steps:
@@ -53,7 +72,8 @@ class Steps:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self.steps: dict[tuple[bytes, bytes, int], Step] = {}
+        self.steps: dict[Place, Step] = {}
+        """Who holds each place that numbers share."""
         self.requests: dict[bytes, Step] = {}
         """By request id."""
         self._by_answer: dict[bytes, Step] = {}
@@ -98,10 +118,12 @@ class Steps:
         book.same(
             log, "what is wrong with the deadline", None, deadline_reason(record, log.timestamp)
         )
-        book.holds(log, "a place without a REQUEST", record.place not in self.steps)
+        before = self.steps.get(_shared(record.place))
+        free = before is None or before.is_forgettable(log.timestamp)
+        book.holds(log, "a place that can be taken", free)
         self._check_owner(log, record.home, request_id)
         step = Step(record, REQUESTED, request_id, record.signed_at, record.deadline)
-        self.steps[record.place] = self.requests[log.args["requestId"]] = step
+        self.steps[_shared(record.place)] = self.requests[log.args["requestId"]] = step
 
     def _accepted(self, log: Logged) -> None:
         step = self._turn(log, REQUESTED)
@@ -156,11 +178,16 @@ class Steps:
             found = "unknown" if step is None else step.stage
             book.differs(log.where, "the stage of the migration", stage, found)
             return None
+        self._check_place(log, step)
         ordered = step.signed_at <= log.args["signedAt"] <= LATEST_TIME
         book.holds(log, "an asset signed after the one before", ordered)
         in_time = log.timestamp <= step.record.deadline + SETTLEMENT_WINDOW
         book.holds(log, "an asset within the settlement window", in_time)
         return step
+
+    def _check_place(self, log: Logged, step: Step) -> None:
+        holder = self.steps.get(_shared(step.record.place))
+        self._book.holds(log, "a migration that has its place still", holder is step)
 
     def _use_sequence(self, log: Logged, step: Step) -> None:
         used = self._book.used
@@ -170,9 +197,10 @@ class Steps:
     def _step_voted(self, log: Logged) -> None:
         book, step = self._book, self._by_answer.get(log.args["id"])
         claim = step.claim if step else None
-        if claim is None:
+        if step is None or claim is None:
             book.differs(log.where, "the asset voted on", "with a claim", "without one")
             return
+        self._check_place(log, step)
         validator, reason = log.args["validator"], log.args["reason"]
         self._check_voter(log, claim)
         seat = book.seats.seat_of(validator)
@@ -201,8 +229,10 @@ class Steps:
     def _step_decided(self, log: Logged) -> None:
         """By a recount, or as the end of a claim that is made again elsewhere."""
         book, state = self._book, log.args["state"]
-        step = self.steps.get((log.args["home"], log.args["host"], log.args["seq"]))
-        if step is None or step.claim is None or step.claim.state != OPEN:
+        home, host, seq = (log.args[name] for name in ("home", "host", "seq"))
+        step = self.steps.get(_shared((home, host, seq)))
+        known = step is not None and step.record.seq == seq
+        if step is None or not known or step.claim is None or step.claim.state != OPEN:
             book.differs(log.where, "the migration decided", "with an open claim", "without one")
             return
         claim = step.claim

@@ -105,8 +105,8 @@ class Views:
         yield from self._compare_totals(recount)
         for (host, root), batch in recount.batches.batches.items():
             yield from self._compare_batch(recount, host, root, batch)
-        for place, step in recount.steps.steps.items():
-            claim = step.claim
+        for step in recount.steps.steps.values():
+            place, claim = step.record.place, step.claim
             state = claim.state if claim else 0
             stored = (step.stage, state, step.fingerprint, step.time & 0xFFFFFFFF)
             kinds = ("uint8", "uint8", "bytes20", "uint32")

@@ -10,6 +10,8 @@ from ledger.reasons import Reason
 MAX_RESULT_SECONDS, MAX_AHEAD = 7 * 86_400, 300
 SETTLEMENT_WINDOW, CLAIM_WINDOW = 86_400, 7 * 86_400
 PROPOSAL_WINDOW = 30 * 86_400
+STEP_PLACES, STEP_KEPT = 1 << 16, 30 * 86_400
+"""Numbers so far apart share a place of the strict way; what stands there is kept so long."""
 
 Counts = dict[int, int]
 """Claims by level."""

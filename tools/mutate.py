@@ -29,8 +29,8 @@ from typing import Any
 from tools.mutants import ROOT, Mutant, find_mutants
 
 CORE_TESTS = (
-    *("Bugs", "Coverage", "Golden", "Rules", "Seats", "Settle", "Steps", "Token"),
-    *("Vote", "Wallet"),
+    *("Bugs", "Coverage", "Golden", "Rules", "Seats", "Settle", "StepPlaces", "Steps"),
+    *("Token", "Vote", "Wallet"),
 )
 LIBRARY_TESTS = ("Golden", "Libraries", "Token")
 TESTS = "contracts/test"

@@ -14,14 +14,23 @@ pragma solidity 0.8.37;
 /// Of all ways only this one does not look whether the ledger is closed, which would cost each step a read. What is
 /// recorded after closing is a record and earns nothing: no vote counts on it, no K3 and no receipt builds on it.
 ///
-/// What is stored of a migration names its latest asset by a fingerprint: the last 20 bytes of keccak256(id). It binds
-/// every bit of the id, so an id that a caller hands in is the one that was recorded.
+/// Two parties have 65,536 places for their migrations, one for the last 16 bits of the sequence number. A REQUEST takes
+/// its place if that is empty, or if what stands there can be forgotten: its claim is not open, and 30 days have gone by
+/// since its RESULT or REJECTED, or since its result deadline where it has neither. Else it is refused (SEQUENCE_USED).
+/// All windows that look for a migration here (a day to settle, 7 days for a receipt or a K3 claim) are over by then, and
+/// an open claim is never overwritten. What can be lost is a K3 claim that has timed out more than once: it finds its
+/// RESULT for 30 days for certain, and then for as long as nobody has taken the place. Numbers are used up for good all
+/// the same: a number whose place is free again can be asked for, and its answer is refused.
 ///
-/// What it costs, steady, with the votes of two of three validators: 235,700, of which 216,600 are bound: six
-/// transactions (126,000), a new slot and five changes of it (47,100), a word of sequence numbers and the host's total
-/// (10,000), two seats (4,200), calldata (14,300), events (15,000). The rest, 3,200 a transaction, is hashing, reading
-/// and checking. Where 32 claims share a vote transaction it is 182,100. A slot that later migrations use again would
-/// save 17,100, and take away what votes, a recount and a later claim have to find there.
+/// What is stored of a migration names its latest asset by a fingerprint: the last 20 bytes of keccak256(id | number as
+/// 32 bytes). It binds every bit of the id, so an id that a caller hands in is the one that was recorded, and the number,
+/// so that nothing is done under another one that leads to the same place.
+///
+/// What it costs, in places that were in use before, with the votes of two of three validators: 215,200, of which 199,600
+/// are bound: six transactions (126,000), six changes of a slot (30,000), a word of sequence numbers and the host's total
+/// (10,000), two seats (4,200), calldata (14,400), events (15,000). The rest, 2,600 a transaction, is finding the function
+/// (380), decoding, hashing, reading and checking. Where 32 claims share a vote transaction it is 161,600. A place that
+/// is used for the first time costs 17,100 more.
 interface IKudosSteps {
     /// @notice How far a migration has come.
     enum Stage {
@@ -101,7 +110,7 @@ interface IKudosSteps {
     /// @notice The validator is a party to the migration, or took its seat after the claim was opened.
     error NotEligible(address validator);
 
-    /// @notice Records a REQUEST by its home.
+    /// @notice Records a REQUEST by its home, where its place is free.
     function request(Request calldata asset, bytes calldata signature) external;
 
     /// @notice Records an ACCEPTED by the host.
@@ -127,14 +136,16 @@ interface IKudosSteps {
         external;
 
     /// @notice Counts the votes on a migration's claim anew, after a change of the set. Anyone may.
-    function recountStep(Place calldata place) external;
+    /// @param id the RESULT's or REJECTED's
+    function recountStep(Place calldata place, bytes32 id) external;
 
     /// @notice Makes an open claim final as refused, because it has been open longer than the claim window and is made
     /// again in the claims contract, which alone may do this.
     /// @return done false, and nothing changed, where no claim is open or it is not old enough
     function retireStep(Place calldata place) external returns (bool done);
 
-    /// @notice What is stored of a migration that came the strict way.
+    /// @notice What is stored of the migration that came the strict way and holds this place now. Numbers share places:
+    /// whether it is the one that was meant, its fingerprint says; so with the next two.
     /// @return stage how far it has come; LateResult earns neither K2 nor K3 without the home's receipt
     /// @return claim how its K1 or K2 claim stands; None where there is none (late, or over a cap)
     /// @return fingerprint of its REQUEST (Requested, Confirmed), ACCEPTED, RESULT or REJECTED

@@ -41,6 +41,17 @@ library Assets {
     /// @dev The struct lies in memory as EIP-712 encodes it, one word per field in the same order; only the type is
     /// missing in front.
     function request(bytes32 separator, IKudosLedger.Request memory fields) internal pure returns (bytes32) {
+        uint256 start;
+        // Memory-safe: touches no memory.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            start := fields
+        }
+        return requestAt(separator, start);
+    }
+
+    /// @notice The same for a REQUEST whose words lie in memory from `fields` on.
+    function requestAt(bytes32 separator, uint256 fields) internal pure returns (bytes32) {
         bytes32 typeHash = REQUEST_TYPE;
         bytes32 structHash;
         // Assembly, because copying twelve words for every record would cost more than hashing them.
@@ -61,7 +72,7 @@ library Assets {
         pure
         returns (bytes32)
     {
-        return digest(separator, _hash(REJECTED_TYPE, requestId, bytes32(reason), bytes32(signedAt)));
+        return _id(separator, REJECTED_TYPE, requestId, bytes32(reason), bytes32(signedAt));
     }
 
     function result(bytes32 separator, bytes32 requestId, bytes32 resultSeal, uint256 signedAt)
@@ -69,15 +80,15 @@ library Assets {
         pure
         returns (bytes32)
     {
-        return digest(separator, _hash(RESULT_TYPE, requestId, resultSeal, bytes32(signedAt)));
+        return _id(separator, RESULT_TYPE, requestId, resultSeal, bytes32(signedAt));
     }
 
     function accepted(bytes32 separator, bytes32 requestId, uint256 signedAt) internal pure returns (bytes32) {
-        return digest(separator, _hash(ACCEPTED_TYPE, requestId, bytes32(signedAt)));
+        return _id(separator, ACCEPTED_TYPE, requestId, bytes32(signedAt));
     }
 
     function confirmed(bytes32 separator, bytes32 acceptanceId, uint256 signedAt) internal pure returns (bytes32) {
-        return digest(separator, _hash(CONFIRMED_TYPE, acceptanceId, bytes32(signedAt)));
+        return _id(separator, CONFIRMED_TYPE, acceptanceId, bytes32(signedAt));
     }
 
     /// @notice The id of a CANARY_OPENED.
@@ -105,20 +116,22 @@ library Assets {
     }
 
     function batch(bytes32 separator, address host, bytes32 content) internal pure returns (bytes32) {
-        return digest(separator, _hash(BATCH_TYPE, bytes32(uint256(uint160(host))), content));
+        return _id(separator, BATCH_TYPE, bytes32(uint256(uint160(host))), content);
     }
 
     function votes(bytes32 separator, bytes32 content) internal pure returns (bytes32) {
         return digest(separator, keccak256(abi.encode(VOTES_TYPE, content)));
     }
 
-    /// @notice What the strict way stores of an id: 160 bits of a hash, so that every bit of the id is bound.
-    function fingerprint(bytes32 id) internal pure returns (uint160 last) {
+    /// @notice What the strict way stores of an id: 160 bits of a hash, so that every bit of the id is bound. And of the
+    /// sequence number, because numbers share places there, and whoever names a place only says which one it means.
+    function fingerprint(bytes32 id, uint256 seq) internal pure returns (uint160 last) {
         // Memory-safe: hashes in the scratch space.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             mstore(0, id)
-            last := shr(96, shl(96, keccak256(0, 0x20)))
+            mstore(0x20, seq)
+            last := shr(96, shl(96, keccak256(0, 0x40)))
         }
     }
 
@@ -164,26 +177,37 @@ library Assets {
         }
     }
 
-    function _hash(bytes32 a, bytes32 b, bytes32 c) private pure returns (bytes32 hash) {
+    /// @dev The digest of a struct of two fields, and of three: both hashes at once, the separator where `digest` has it.
+    function _id(bytes32 separator, bytes32 typeHash, bytes32 a, bytes32 b) private pure returns (bytes32 id) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let free := mload(0x40)
-            mstore(free, a)
-            mstore(add(free, 0x20), b)
-            mstore(add(free, 0x40), c)
-            hash := keccak256(free, 0x60)
+            mstore(free, typeHash)
+            mstore(add(free, 0x20), a)
+            mstore(add(free, 0x40), b)
+            mstore(add(free, 0x22), keccak256(free, 0x60))
+            mstore(free, shl(240, 0x1901))
+            mstore(add(free, 2), separator)
+            id := keccak256(free, 66)
         }
     }
 
-    function _hash(bytes32 a, bytes32 b, bytes32 c, bytes32 d) private pure returns (bytes32 hash) {
+    function _id(bytes32 separator, bytes32 typeHash, bytes32 a, bytes32 b, bytes32 c)
+        private
+        pure
+        returns (bytes32 id)
+    {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let free := mload(0x40)
-            mstore(free, a)
-            mstore(add(free, 0x20), b)
-            mstore(add(free, 0x40), c)
-            mstore(add(free, 0x60), d)
-            hash := keccak256(free, 0x80)
+            mstore(free, typeHash)
+            mstore(add(free, 0x20), a)
+            mstore(add(free, 0x40), b)
+            mstore(add(free, 0x60), c)
+            mstore(add(free, 0x22), keccak256(free, 0x80))
+            mstore(free, shl(240, 0x1901))
+            mstore(add(free, 2), separator)
+            id := keccak256(free, 66)
         }
     }
 }

@@ -44,6 +44,11 @@ library Reasons {
     uint256 internal constant FIRST_ABSTENTION = 144;
     uint256 internal constant LAST_VOTE = 159;
 
+    /// @notice Whether this code is a vote: approval, refusal or abstention.
+    function isVote(uint256 code) internal pure returns (bool) {
+        return code >= APPROVE && code <= LAST_VOTE;
+    }
+
     /// @notice Whether a vote with this code refuses.
     function isRefusal(uint256 code) internal pure returns (bool) {
         return code >= FIRST_REFUSAL && code < FIRST_ABSTENTION;

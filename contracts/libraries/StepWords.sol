@@ -42,10 +42,14 @@ library StepWords {
 
     /// @notice With the word of one more voter, whose seat is `bit`.
     function withVote(StepWord self, uint256 bit, bool approves, bool refuses) internal pure returns (StepWord) {
-        uint256 word = StepWord.unwrap(self) | bit << VOTES_AT;
-        if (approves) word |= bit << APPROVALS_AT;
-        if (refuses) word |= bit << REFUSALS_AT;
-        return StepWord.wrap(word);
+        uint256 also = approves ? APPROVALS_AT : refuses ? REFUSALS_AT : VOTES_AT;
+        return StepWord.wrap(StepWord.unwrap(self) | bit << VOTES_AT | bit << also);
+    }
+
+    /// @notice Whether the migration stands at this stage with this asset. One comparison: the stage lies above the
+    /// fingerprint.
+    function stands(StepWord self, IKudosSteps.Stage stage_, uint160 id) internal pure returns (bool) {
+        return (StepWord.unwrap(self) ^ (uint256(stage_) << STAGE_AT | id)) << (256 - CLAIM_AT) == 0;
     }
 
     function fingerprint(StepWord self) internal pure returns (uint160) {
@@ -58,6 +62,28 @@ library StepWords {
 
     function claim(StepWord self) internal pure returns (IKudosSteps.State) {
         return IKudosSteps.State(uint8(StepWord.unwrap(self) >> CLAIM_AT));
+    }
+
+    function isRejected(StepWord self) internal pure returns (bool) {
+        return uint8(StepWord.unwrap(self) >> STAGE_AT) == uint8(IKudosSteps.Stage.Rejected);
+    }
+
+    /// @notice Whether a claim stands here, open or decided.
+    function hasClaim(StepWord self) internal pure returns (bool) {
+        return uint8(StepWord.unwrap(self) >> CLAIM_AT) != uint8(IKudosSteps.State.None);
+    }
+
+    /// @notice Whether a claim stands here that nobody has decided.
+    function isOpen(StepWord self) internal pure returns (bool) {
+        return uint8(StepWord.unwrap(self) >> CLAIM_AT) == uint8(IKudosSteps.State.Claimed);
+    }
+
+    /// @notice Whether the place cannot be taken yet: the claim is open, or the time of what stands here is not so long ago.
+    /// An empty place has the time 0, which is.
+    function isKept(StepWord self, uint256 now_, uint256 kept) internal pure returns (bool) {
+        unchecked {
+            return now_ <= time(self) + kept || isOpen(self);
+        }
     }
 
     function time(StepWord self) internal pure returns (uint256) {

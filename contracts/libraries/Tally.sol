@@ -27,6 +27,16 @@ library Tally {
         }
     }
 
+    /// @notice The same for a mask of seats, which has 16 bits.
+    function count16(uint256 bits) internal pure returns (uint256 x) {
+        unchecked {
+            x = bits - ((bits >> 1) & 0x5555);
+            x = (x & 0x3333) + ((x >> 2) & 0x3333);
+            x = (x + (x >> 4)) & 0x0f0f;
+            return (x + (x >> 8)) & 0x1f;
+        }
+    }
+
     function _count128(uint256 x) private pure returns (uint256) {
         unchecked {
             x -= (x >> 1) & 0x55555555555555555555555555555555;

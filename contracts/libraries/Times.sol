@@ -35,6 +35,9 @@ library Times {
 
     /// @notice Whether it is too late for anything after a REQUEST with this deadline to be settled.
     function isOver(uint256 time, uint256 deadline) internal pure returns (bool) {
-        return time > deadline + SETTLEMENT_WINDOW;
+        // No deadline that was taken is near the end of its type.
+        unchecked {
+            return time > deadline + SETTLEMENT_WINDOW;
+        }
     }
 }

@@ -84,7 +84,7 @@ contract LedgerDouble {
     }
 
     function settleStep(IKudosSteps.Place calldata place, IKudosSteps.Stage stage, bytes32 id, uint32 time) external {
-        _steps[keccak256(abi.encode(place))] = StepHead(stage, bytes20(Assets.fingerprint(id)), time);
+        _steps[_keyOf(place)] = StepHead(stage, bytes20(Assets.fingerprint(id, place.seq)), time);
     }
 
     function mint(address host, uint256 level, uint256 count) external {
@@ -105,8 +105,8 @@ contract LedgerDouble {
     }
 
     function retireStep(IKudosSteps.Place calldata place) external returns (bool) {
-        StepHead memory head = _steps[keccak256(abi.encode(place))];
-        return _retire(keccak256(abi.encode(place)), head.time != 0, head.time);
+        StepHead memory head = _steps[_keyOf(place)];
+        return _retire(_keyOf(place), head.time != 0, head.time);
     }
 
     function satellites() external view returns (address, address, address) {
@@ -127,7 +127,7 @@ contract LedgerDouble {
         view
         returns (IKudosSteps.Stage, IKudosSteps.State, bytes20, uint32)
     {
-        StepHead memory head = _steps[keccak256(abi.encode(place))];
+        StepHead memory head = _steps[_keyOf(place)];
         return (head.stage, IKudosSteps.State.None, head.fingerprint, head.time);
     }
 
@@ -141,6 +141,11 @@ contract LedgerDouble {
             if (_holders[i] == node && node != address(0)) (seatPlusOne, since) = (i + 1, _since[i]);
         }
         return (seatPlusOne, since, lastChange, n, uint8(threshold));
+    }
+
+    /// @dev Numbers 65,536 apart share a place, as in the ledger: which one is meant, the fingerprint says.
+    function _keyOf(IKudosSteps.Place calldata place) private pure returns (bytes32) {
+        return keccak256(abi.encode(place.home, place.host, place.seq % 65_536));
     }
 
     function _retire(bytes32 claim, bool known, uint256 since) private returns (bool) {

@@ -29,12 +29,18 @@ contract LibrariesTest is TestBase {
             naive += (bits >> i) & 1;
         }
         assertEq(Tally.count(bits), naive, "count");
+        uint256 of16 = 0;
+        for (uint256 i = 0; i < 16; ++i) {
+            of16 += (bits >> i) & 1;
+        }
+        assertEq(Tally.count16(uint16(bits)), of16, "count of 16");
     }
 
     function testCountEdges() public pure {
         assertEq(Tally.count(0), 0, "none");
         assertEq(Tally.count(type(uint128).max), 128, "the lower half");
         assertEq(Tally.count(type(uint256).max), 256, "all");
+        assertEq(Tally.count16(type(uint16).max), 16, "all 16");
     }
 
     function testFuzzAtLeast(uint256 quorum, uint256[] memory drawn) public pure {
@@ -251,6 +257,16 @@ contract LibrariesTest is TestBase {
         assertEq(step.refusals(), 1, "refusals");
     }
 
+    function testFuzzWhatAStepIs(uint160 id, uint160 other, uint8 stage, uint8 claim, uint96 rest) public pure {
+        IKudosSteps.State state = IKudosSteps.State(claim % 4);
+        StepWord step = StepWords.make(id, IKudosSteps.Stage(stage % 7), state, uint32(rest), rest >> 48);
+        assertTrue(step.hasClaim() == (claim % 4 != 0) && step.isOpen() == (claim % 4 == 1), "its claim");
+        for (uint8 i = 0; i < 7; ++i) {
+            assertTrue(step.stands(IKudosSteps.Stage(i), id) == (i == stage % 7), "at its stage");
+        }
+        assertTrue(other == id || !step.stands(IKudosSteps.Stage(stage % 7), other), "with this asset alone");
+    }
+
     /// @dev As CREATE works it out.
     function testSatellitesAddresses() public {
         SatelliteMaker maker = new SatelliteMaker();
@@ -367,6 +383,8 @@ contract LibrariesTest is TestBase {
             bytes memory name = bytes(vm.parseJsonString(json, string.concat(key, "[0]")));
             assertTrue((name[0] == "R") == Reasons.isRefusal(code), "REFUSE_...");
             assertTrue((name[1] == "B") == Reasons.isAbstention(code), "ABSTAIN_...");
+            bool votes = code == Reasons.APPROVE || Reasons.isRefusal(code) || Reasons.isAbstention(code);
+            assertTrue(votes == Reasons.isVote(code), "a vote");
             assertTrue((name[1] == "P") == (code == Reasons.APPROVE), "APPROVE");
             ++seen;
         }

@@ -147,7 +147,7 @@ contract SecurityReviewTest is SystemTest {
         vm.prank(queue);
         core.applySet(list, 3);
         core.recount(host, root);
-        core.recountStep(_place(strict));
+        core.recountStep(_place(strict), _resultId(strict));
         (,,,,, uint128 refused) = core.batch(host, root);
         (, IKudosSteps.State st,,) = core.step(_place(strict));
         assertTrue(refused == 0 && st == IKudosSteps.State.Claimed, "open");

@@ -58,7 +58,7 @@ contract SystemChangeTest is SystemTest {
 
     function _recountAll() private {
         core.recount(host, open.root);
-        core.recountStep(_place(open.stepped));
+        core.recountStep(_place(open.stepped), _resultId(open.stepped));
         claims.recountClaim(open.planted);
         claims.recountClaim(open.again);
     }
@@ -84,7 +84,7 @@ contract SystemChangeTest is SystemTest {
         vm.expectRevert();
         claims.recountClaim(open.planted);
         core.recount(host, open.root);
-        core.recountStep(_place(open.stepped));
+        core.recountStep(_place(open.stepped), _resultId(open.stepped));
         _assertKudos(host, 0, 3, 1);
     }
 

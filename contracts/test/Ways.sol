@@ -127,8 +127,9 @@ abstract contract StrictWay is Way {
         return ledger.stepPendingSince(_place(item));
     }
 
-    function _recountCall(Item memory item) internal pure override returns (bytes memory) {
-        return abi.encodeCall(IKudosSteps.recountStep, (_place(item)));
+    function _recountCall(Item memory item) internal view override returns (bytes memory) {
+        (, bytes32 id) = _ids(item);
+        return abi.encodeCall(IKudosSteps.recountStep, (_place(item), id));
     }
 
     function _retire(Item memory item) internal override returns (bool) {

@@ -40,7 +40,8 @@ from tests.integration.audit_people import (
     values_of,
 )
 
-WEEK = 7 * 86_400
+DAY = 86_400
+WEEK = 7 * DAY
 FACTOR = b"factor".ljust(32, b"\0")
 
 
@@ -68,6 +69,7 @@ class History(People):
         self.receipt()
         self.change_the_set()
         self.claim_again()
+        self.take_a_place_again()
         self.register_and_withdraw()
         self.close()
 
@@ -99,6 +101,7 @@ class History(People):
         """By the owners themselves, by a relayer with their signatures, and refused."""
         ways = (False, True, False, False)
         first, second, third, fourth = (self._steps(relayed) for relayed in ways)
+        self.first_step = first
         for validator in self.validators[:2]:
             self._vote_on_step(validator, first, Reason.APPROVE)
         for step in (second, fourth):
@@ -254,7 +257,8 @@ class History(People):
         leaving, coming = (key.address for key in self.validators[2:4])
         self.execute(self.propose(2, "removing", leaving, 2))
         self.send(self.home, encode("recount", self.split.host, self.split.root))
-        self.send(self.home, encode("recountStep", place_of(self.step.request)))
+        disputed = digest(self.domain, self.step.result)
+        self.send(self.home, encode("recountStep", place_of(self.step.request), disputed))
         data = encode("recountClaim", self.receipted[1], contract=CLAIMS)
         self.send(self.home, data, self.contracts.claims)
         self.execute(self.propose(2, "adding", coming, 2))
@@ -281,6 +285,15 @@ class History(People):
         self.wait(WEEK + 1)
         data = encode("claimAgain", self.record_of(self.refused_step, None), contract=CLAIMS)
         self.send(self.home, data, claims)
+
+    def take_a_place_again(self) -> None:
+        """The number 65,536 after that of a step that was verified long ago; nobody votes on
+        another one."""
+        self.waiting_step = self._steps(relayed=False)
+        self.wait(31 * DAY)
+        first = self.first_step.request
+        self._sequences[first.home, first.host] = first.seq + 65_536
+        self.later_step = self._steps(relayed=False)
 
     def register_and_withdraw(self) -> None:
         name, contract = self.fresh(), creation_address(self.contracts.claims, 3)

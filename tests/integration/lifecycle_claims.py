@@ -175,7 +175,8 @@ class Claimants:
         if any(plan.root):
             return plan.index in self.model.batches.settled[plan.host.address, plan.root].open
         place = (plan.home.address, plan.host.address, plan.request.seq)
-        return self.model.steps.steps[place].claim == State.CLAIMED
+        step = self.model.steps.of(place)
+        return step is not None and step.claim == State.CLAIMED
 
     def claim_receipted(self) -> None:
         """On the home's word, of a RESULT that was late, or was not."""
@@ -204,7 +205,9 @@ class Claimants:
         if any(plan.root):
             return self.model.batches.settled[plan.host.address, plan.root].settled_at
         place = (plan.home.address, plan.host.address, plan.request.seq)
-        return self.model.steps.steps[place].time
+        step = self.model.steps.of(place)
+        # Where another migration has taken the place, nobody can say when this one was settled.
+        return step.time if step is not None else 0
 
     def _record(self, plan: Plan) -> Record:
         level, rejection, answered = 2, 0, plan.result.signed_at

@@ -27,6 +27,7 @@ from ledger.puzzle_result import result_digest_of
 from ledger.types import Digest, Signature
 from tests.integration.ledger_model.canaries import FAMILIES
 from tests.integration.ledger_model.opened_tests import stands_for
+from tests.integration.ledger_model.steps import PLACES
 
 DAY = 86_400
 DIFFICULTIES = (8, 16, 4)
@@ -77,6 +78,7 @@ class Plans:
     def __init__(self, random: Random, domain: Domain, nodes: list[Key]) -> None:
         self.random, self.domain, self.nodes = random, domain, nodes
         self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._made: dict[tuple[bytes, bytes], list[int]] = {}
 
     def make(self, now: int) -> Plan:
         home, host = self.random.sample(self.nodes, 2)
@@ -84,6 +86,7 @@ class Plans:
             home = host
         signed_at, deadline = self._times(now)
         seq = self._number(home, host)
+        self._made.setdefault((home.address, host.address), []).append(seq)
         planted = self._opening()
         drawn = self._drawn(planted)
         place = Place(self.domain.chain_id, self.domain.contract, home.address, host.address, seq)
@@ -144,6 +147,10 @@ class Plans:
             return last + 1 + self._below(600)
         if kind < 0.12:
             return (1 << 32) - 1 - self._below(3)
+        if kind < 0.3 and pair in self._made:
+            # One that shares the place of an earlier one.
+            earlier = self.random.choice(self._made[pair])
+            return (earlier + PLACES * self._below(4)) % (PLACES * PLACES)
         self._numbers[pair] = last + self.random.choice((1, 1, 1, 1, 2, 300))
         return self._numbers[pair]
 

@@ -16,7 +16,7 @@ from ledger.types import Address, Digest
 from tests.integration.ledger_model import Signed
 from tests.integration.ledger_model.model import votes_hash
 from tests.integration.ledger_model.state import NOBODY, mask
-from tests.integration.ledger_model.steps import State
+from tests.integration.ledger_model.steps import PLACES, Place, State
 from tests.integration.side_by_side import SideBySide
 
 RECENT = 30
@@ -78,11 +78,11 @@ class Validators:
         ]
         return self.random.sample(waiting, min(len(waiting), self.random.randrange(4)))
 
-    def _steps(self, judge: Key) -> list[tuple[Address, Address, int]]:
+    def _steps(self, judge: Key) -> list[Place]:
         recent = list(self.model.steps.steps.items())[-3 * RECENT :]
         careless = self.random.random() < 0.03
         waiting = [
-            place
+            (*place[:2], step.seq)
             for place, step in recent
             if careless
             or (
@@ -113,11 +113,19 @@ class Validators:
 
     def _step_vote(self, home: Address, host: Address, seq: int) -> StepVote:
         place = (home, host, seq)
-        latest = self.model.steps.steps[place].latest
+        step = self.model.steps.of(place)
+        assert step is not None
+        latest = step.latest
         if self.random.random() < 0.02:
             latest = Digest(self.random.randbytes(32))
         reason = self._word(place) if self.random.random() > 0.01 else NOT_A_VOTE
-        return StepVote(home, host, seq, latest, reason)
+        return StepVote(home, host, self._number(seq), latest, reason)
+
+    def _number(self, seq: int) -> int:
+        """Now and then another one of the same place."""
+        if self.random.random() > 0.02:
+            return seq
+        return (seq + PLACES * self.random.randrange(1, PLACES)) % (PLACES * PLACES)
 
     def _word(self, claim: object) -> int:
         """Of most claims all approve; some are disputed."""
@@ -138,9 +146,13 @@ class Validators:
             act = partial(self.model.batches.recount, host, root)
             self.both.do(anybody, LEDGER, act, "recount", host, root)
         elif self.model.steps.steps:
-            place = self.random.choice(list(self.model.steps.steps))
-            act = partial(self.model.steps.recount, place)
-            self.both.do(anybody, LEDGER, act, "recountStep", place)
+            (home, host, _), step = self.random.choice(list(self.model.steps.steps.items()))
+            place = (home, host, self._number(step.seq))
+            latest = step.latest
+            if self.random.random() < 0.1:
+                latest = Digest(self.random.randbytes(32))
+            act = partial(self.model.steps.recount, place, latest)
+            self.both.do(anybody, LEDGER, act, "recountStep", place, latest)
 
     # -- the set -------------------------------------------------------------------------------
 

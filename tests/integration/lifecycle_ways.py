@@ -16,6 +16,7 @@ from ledger.keys import Key
 from ledger.types import Digest
 from tests.integration.ledger_model import Signed
 from tests.integration.ledger_model.batches import merkle_root
+from tests.integration.ledger_model.steps import PLACES
 from tests.integration.lifecycle_plans import DAY, Plan, Plans
 from tests.integration.side_by_side import SideBySide
 
@@ -167,7 +168,11 @@ class Ways:
         self, plan: Plan, name: str, signed: Signed | None
     ) -> tuple[Callable[[], None], tuple[object, ...]]:
         steps, request = self.model.steps, plan.request
-        place = (request.home, request.host, request.seq)
+        seq = request.seq
+        if self.random.random() < 0.02:
+            # Another number of the same place.
+            seq = (seq + PLACES * self.random.randrange(1, PLACES)) % (PLACES * PLACES)
+        place = (request.home, request.host, seq)
         request_id = digest(self.both.domain, request)
         accepted, confirmed, result = plan.accepted, plan.confirmed, plan.result
         if name == "request":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ledger.creation import Constants
 from ledger.embedded import EmbeddedChain
 from tests.integration.ledger_model.state import WINDOW
+from tests.integration.ledger_model.steps import KEPT
 from tests.integration.lifecycle_claims import Claimants
 from tests.integration.lifecycle_duties import Duties
 from tests.integration.lifecycle_views import compare_views
@@ -121,3 +122,6 @@ class Lifecycles:
             self.duties.vote()
             self.validators.vote()
         self.judge_canaries()
+        if self.random.random() < 0.6:
+            # Then most places of the strict way can be used again.
+            self.both.wait(KEPT)

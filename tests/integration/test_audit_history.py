@@ -21,6 +21,7 @@ from ledger.audit_logs import read_logs
 from ledger.audit_recount import Recount
 from ledger.audit_state import Difference
 from ledger.audit_views import Views
+from ledger.eip712 import digest
 from ledger.embedded import EmbeddedChain
 from ledger.errors import ChainError
 from ledger.events import SIGNATURES, RawLog
@@ -28,6 +29,7 @@ from ledger.indexer import Indexer
 from ledger.store import IndexStore
 from ledger.types import BlockNumber, Digest
 from tests.integration.audit_history import WEEK, History
+from tests.integration.audit_people import values_of
 from tests.integration.recorded import Change, Recorded
 
 NAMES = {keccak(text.encode()): name for name, text in SIGNATURES.items()}
@@ -126,6 +128,23 @@ def test_a_log_with_another_word_is_found(lived: Lived, event: str) -> None:
         return [replace(log, data=log.data[:31] + bytes([log.data[31] ^ 1]) + log.data[32:])]
 
     assert lived.is_found(other)
+
+
+@pytest.mark.parametrize("open_still", [False, True])
+def test_a_place_that_was_not_free_is_found(lived: Lived, open_still: bool) -> None:
+    """What a contract that overwrites would log: soon after a step was verified, or long after one
+    whose claim is open still."""
+    history, asked = lived.history, lived.last("Requested")
+    there = history.waiting_step if open_still else history.first_step
+    result_id = digest(history.domain, there.result)
+    verified = [log for log in lived.logs if log.topics[-1] == result_id]
+    after = lived.last("Resulted") if open_still else verified[-1]
+    request = replace(there.request, seq=there.request.seq + 65_536)
+    topics = (asked.topics[0], digest(history.domain, request))
+    words = encode("request", values_of(request), b"")[4:]
+    forged = replace(after, topics=topics, data=words[: len(asked.data)], log_index=10_000)
+    report = lived.audit(lambda log: [log, forged] if log == after else [log])
+    assert "a place that can be taken" in {each.what for each in report.differences}
 
 
 @pytest.mark.parametrize("event", ["SecretCommitted", "VotesCommitted"])

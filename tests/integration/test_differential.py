@@ -46,7 +46,9 @@ def run(chain: EmbeddedChain, seed: str, count: int, k2_per_pair: int) -> Counte
         lifecycles.both.rpc.close()
         print(sorted(lifecycles.both.seen.items()))
     assert lifecycles.ways.begun >= count
-    return lifecycles.both.seen
+    seen = lifecycles.both.seen
+    seen["taken again"] = seen["Requested"] - len(lifecycles.model.steps.steps)
+    return seen
 
 
 @pytest.mark.timeout(400)
@@ -57,6 +59,7 @@ def test_the_contracts_do_what_the_model_does(short_lived: EmbeddedChain) -> Non
     declared = {item["name"] for part in ALL for item in abi(part) if item["type"] == "event"}
     assert declared - names <= NOT_LIVED_THROUGH, "every event happens in some lifecycle"
     assert set(seen) >= OUTCOMES
+    assert seen["taken again"] > 0, "places are used again"
 
 
 @pytest.mark.nightly

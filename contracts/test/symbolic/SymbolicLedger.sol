@@ -121,6 +121,55 @@ contract SymbolicLedger is SymbolicBase {
         }
     }
 
+    /// @dev Asked under any number and at any time after the second in which it was answered.
+    function _askLater(uint32 seq, uint32 later) private returns (bool taken) {
+        vm.assume(later != 0);
+        _ledger.setTime(NOW + later);
+        IKudosSteps.Request memory asset = _request(seq, "another");
+        (asset.signedAt, asset.resultDeadline) = (uint64(NOW + later), uint64(NOW + later + 600));
+        vm.prank(HOME);
+        try _ledger.request(asset, "") {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    /// @dev The claim of what stands in a place keeps every REQUEST out of it for as long as nobody decides it.
+    function check_openStepIsNotOverwritten(uint16 turns, uint32 later) public {
+        _rejectedStep();
+        assert(!_askLater(7 + uint32(turns) * 65_536, later));
+        (IKudosSteps.Stage stage, IKudosSteps.State claim,,) = _ledger.step(_place());
+        assert(stage == IKudosSteps.Stage.Rejected && claim == IKudosSteps.State.Claimed);
+    }
+
+    /// @dev What is decided can be overwritten, but not before 30 days are over.
+    function check_stepIsKeptForThirtyDays(uint16 turns, uint32 later) public {
+        bytes32 id = _rejectedStep();
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(address(FIRST_SEAT + uint160(i)));
+            _ledger.vote(new IKudosLedger.BatchVote[](0), _stepVote(id, 128));
+        }
+        assert(_askLater(7 + uint32(turns) * 65_536, later) == later > 30 days);
+    }
+
+    /// @dev A REQUEST is answered under its own number alone, whatever others lead to the same place; and no other is
+    /// used up.
+    function check_noStepUnderAnotherNumber(uint16 turns, uint64 signedAt, uint8 reason) public {
+        vm.assume(turns != 0);
+        bytes32 requestId = Assets.request(_ledger.domainSeparator(), _request(7, "commitment"));
+        vm.prank(HOME);
+        _ledger.request(_request(7, "commitment"), "");
+        IKudosSteps.Place memory other = _place();
+        other.seq = 7 + uint32(turns) * 65_536;
+        vm.prank(HOST);
+        try _ledger.reject(other, requestId, reason, signedAt, "") {
+            assert(false);
+        } catch {
+            assert(!_ledger.sequenceUsed(HOME, HOST, other.seq));
+        }
+    }
+
     /// @dev An answered REQUEST is answered no second time, whenever that was signed, and stays what it is.
     function check_answeredOnce(uint64 signedAt, uint8 reason) public {
         bytes32 requestId = Assets.request(_ledger.domainSeparator(), _request(7, "commitment"));

@@ -118,7 +118,7 @@ class Canaries:
         """0 when it was not settled."""
         request = spoken.request
         if item.tree is None:
-            step = self.steps.steps.get((request.home, request.host, request.seq))
+            step = self.steps.of((request.home, request.host, request.seq))
             done = step is not None and step.stage in (Stage.RESULT, Stage.LATE_RESULT)
             fits = step is not None and done and step.latest == spoken.result_id
             return step.time if step is not None and fits else 0

@@ -86,7 +86,7 @@ class SecondClaims:
         request = record.request
         if record.is_strict:
             place = (request.home, request.host, request.seq)
-            step = self.steps.steps.get(place)
+            step = self.steps.of(place)
             _require(step is not None and step.latest == asset_id, Reason.NOT_SETTLED)
             _require(self.steps.retire(place), Reason.NOT_TIMED_OUT)
             return
@@ -97,7 +97,7 @@ class SecondClaims:
     def _settled_at(self, record: Record, result_id: Digest) -> int:
         request = record.request
         if record.is_strict:
-            step = self.steps.steps.get((request.home, request.host, request.seq))
+            step = self.steps.of((request.home, request.host, request.seq))
             done = step is not None and step.stage in (Stage.RESULT, Stage.LATE_RESULT)
             _require(done, Reason.NOT_SETTLED)
             assert step is not None

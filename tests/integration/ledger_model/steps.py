@@ -13,6 +13,10 @@ from tests.integration.ledger_model.core import DAY, Core
 from tests.integration.ledger_model.state import WINDOW, Refused, Signed, Table
 
 Place = tuple[Address, Address, int]
+"""Home, host and sequence number. Numbers ``PLACES`` apart share what is kept, one at a time."""
+PLACES = 1 << 16
+KEPT = 30 * DAY
+"""So long after its end or its deadline a migration cannot be overwritten."""
 
 
 class Stage(IntEnum):
@@ -46,6 +50,7 @@ class Step:
     """A migration that comes the strict way. ``time`` is the deadline until it is finished, then
     the block time of that; ``latest`` is the asset that the next one has to name."""
 
+    seq: int
     stage: Stage
     latest: Digest
     time: int
@@ -60,6 +65,16 @@ class Steps:
     def __init__(self, core: Core) -> None:
         self.core, self.world = core, core.world
         self.steps: Table[Place, Step] = core.world.table()
+        """By places that several numbers share; the step says whose it is."""
+
+    def at(self, place: Place) -> Step | None:
+        """The migration that stands where this one would, whether it is this one or not."""
+        return self.steps.get(shared(place))
+
+    def of(self, place: Place) -> Step | None:
+        """The migration of this very number."""
+        step = self.at(place)
+        return step if step is not None and step.seq == place[2] else None
 
     def request(self, asset: Request, signed: Signed | None) -> None:
         if asset.home == asset.host:
@@ -68,18 +83,19 @@ class Steps:
         if reason is not None:
             _refuse(reason)
         place = (asset.home, asset.host, asset.seq)
-        if place in self.steps:
+        before = self.at(place)
+        if before is not None and (
+            before.claim == State.CLAIMED or self.world.time <= before.time + KEPT
+        ):
             _refuse(Reason.SEQUENCE_USED)
         request_id = self._owned(asset.home, asset, signed, Reason.BAD_SIGNATURE)
-        self.steps[place] = Step(
-            Stage.REQUESTED, request_id, asset.result_deadline, asset.signed_at
-        )
+        self._put(place, Stage.REQUESTED, request_id, asset.result_deadline, asset.signed_at)
         self.world.emit("Requested", request_id, astuple(asset))
 
     def accept(self, place: Place, asset: Accepted, signed: Signed | None) -> None:
         accepted_id = self._owned(place[1], asset, signed, Reason.NOT_AUTHORISED)
         step = self._turn(place, Stage.REQUESTED, asset.request_id, asset.signed_at)
-        self.steps[place] = Step(Stage.ACCEPTED, accepted_id, step.time, asset.signed_at)
+        self._put(place, Stage.ACCEPTED, accepted_id, step.time, asset.signed_at)
         self.world.emit("Accepted", asset.request_id, asset.signed_at)
 
     def reject(self, place: Place, asset: Rejected, signed: Signed | None) -> None:
@@ -94,7 +110,7 @@ class Steps:
         asset = Confirmed(accepted_id, at)
         self._owned(place[0], asset, signed, Reason.BAD_SIGNATURE)
         step = self._turn(place, Stage.ACCEPTED, accepted_id, at)
-        self.steps[place] = Step(Stage.CONFIRMED, accepted.request_id, step.time, at)
+        self._put(place, Stage.CONFIRMED, accepted.request_id, step.time, at)
         self.world.emit("Confirmed", accepted.request_id, at)
 
     def result(self, place: Place, asset: Result, signed: Signed | None) -> None:
@@ -116,9 +132,10 @@ class Steps:
         return asset_id
 
     def _turn(self, place: Place, stage: Stage, latest: Digest, signed_at: int) -> Step:
-        step = self.steps.get(place)
+        step = self.of(place)
         if step is None or step.stage != stage or step.latest != latest:
-            answered = stage == Stage.REQUESTED and step is not None and step.stage > stage
+            there = self.at(place)
+            answered = stage == Stage.REQUESTED and there is not None and there.stage > stage
             _refuse(Reason.SEQUENCE_USED if answered else Reason.OUT_OF_TURN)
         assert step is not None
         if signed_at < step.signed_at:
@@ -137,17 +154,18 @@ class Steps:
         home, host, _ = place
         claimed = stage != Stage.LATE_RESULT and self.core.admit(home, host, level)
         claim = State.CLAIMED if claimed else State.NONE
-        self.steps[place] = Step(stage, asset_id, self.world.time, claim=claim)
+        self.steps[shared(place)] = Step(place[2], stage, asset_id, self.world.time, claim=claim)
         return claimed
+
+    def _put(self, place: Place, stage: Stage, latest: Digest, deadline: int, at: int) -> None:
+        self.steps[shared(place)] = Step(place[2], stage, latest, deadline, at)
 
     # -- votes ---------------------------------------------------------------------------------
 
     def vote(self, validator: Address, vote: StepVote) -> None:
         """The validator is known to be one."""
         place = (vote.home, vote.host, vote.seq)
-        step = self.steps.get(place)
-        if step is None or step.claim == State.NONE or step.latest != vote.id:
-            raise Refused("UnknownStep", *place)
+        step = self._claimed(place, vote.id)
         since, seat = self.core.set.since(validator), self.core.set.seat_of(validator)
         assert since is not None and seat is not None
         if since >= step.time or validator in place:
@@ -159,15 +177,13 @@ class Steps:
         said = (*step.said, Said(validator, seat, vote.reason))
         step = replace(step, said=said)
         state = self._standing(place, step)
-        self.steps[place] = replace(step, claim=state)
+        self.steps[shared(place)] = replace(step, claim=state)
         self.world.emit("StepVoted", validator, vote.id, vote.reason, int(state))
         if state == State.VERIFIED and step.claim == State.CLAIMED:
             self._mint(validator, place, step)
 
-    def recount(self, place: Place) -> None:
-        step = self.steps.get(place)
-        if step is None or step.claim == State.NONE:
-            raise Refused("UnknownStep", *place)
+    def recount(self, place: Place, asset_id: Digest) -> None:
+        step = self._claimed(place, asset_id)
         state = self._standing(place, step)
         if state == step.claim:
             return
@@ -176,14 +192,21 @@ class Steps:
             self._mint(self.world.sender, place, step)
 
     def retire(self, place: Place) -> bool:
-        step = self.steps.get(place)
+        step = self.of(place)
         if step is None or step.claim != State.CLAIMED or self.world.time <= step.time + WINDOW:
             return False
         self._decide(place, State.REFUSED)
         return True
 
+    def _claimed(self, place: Place, asset_id: Digest) -> Step:
+        step = self.of(place)
+        if step is None or step.claim == State.NONE or step.latest != asset_id:
+            raise Refused("UnknownStep", *place)
+        return step
+
     def _decide(self, place: Place, state: State) -> None:
-        self.steps[place] = replace(self.steps[place], claim=state)
+        here = shared(place)
+        self.steps[here] = replace(self.steps[here], claim=state)
         self.world.emit("StepDecided", *place, int(state))
 
     def _mint(self, operator: Address, place: Place, step: Step) -> None:
@@ -198,6 +221,12 @@ class Steps:
         if outcome is None:
             return State.CLAIMED
         return State.VERIFIED if outcome else State.REFUSED
+
+
+def shared(place: Place) -> Place:
+    """The place with the number that stands for all that share it."""
+    home, host, seq = place
+    return home, host, seq % PLACES
 
 
 def _refuse(reason: Reason) -> None:
