@@ -148,12 +148,20 @@ contract SecurityReviewTest is SystemTest {
         core.applySet(list, 3);
         core.recount(host, root);
         core.recountStep(_place(strict), _resultId(strict));
+        _refuseStep(1, strict);
         (,,,,, uint128 refused) = core.batch(host, root);
         (, IKudosSteps.State st,,) = core.step(_place(strict));
         assertTrue(refused == 0 && st == IKudosSteps.State.Claimed, "open");
         vm.warp(block.timestamp + WINDOW + 1);
         claims.claimAgain(_secondRecord(m, root));
         claims.claimAgain(_secondRecord(strict, 0));
+    }
+
+    function _refuseStep(uint256 seat, Canary memory c) private {
+        IKudosSteps.StepVote[] memory votes = new IKudosSteps.StepVote[](1);
+        votes[0] = IKudosSteps.StepVote({place: _place(c), id: _resultId(c), reason: REFUSE});
+        vm.prank(seats[seat]);
+        core.vote(new IKudosLedger.BatchVote[](0), votes);
     }
 
     function testNothingIsRetiredWhileClosing() public {

@@ -179,20 +179,20 @@ contract StepPlacesTest is StrictWay {
 
     function _withWord(bytes memory data, uint256 word, uint256 value) private pure returns (bytes memory changed) {
         changed = bytes.concat(data);
-        uint256 at = 36 + 32 * word;
+        uint256 offset = 36 + 32 * word;
         // Memory-safe: writes within the copy.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            mstore(add(changed, at), value)
+            mstore(add(changed, offset), value)
         }
     }
 
     function _word(bytes memory data, uint256 word) private pure returns (uint256 value) {
-        uint256 at = 36 + 32 * word;
+        uint256 offset = 36 + 32 * word;
         // Memory-safe: reads only.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            value := mload(add(data, at))
+            value := mload(add(data, offset))
         }
     }
 
