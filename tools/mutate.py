@@ -43,6 +43,7 @@ DEMANDED = 0.9
 STEP_SECONDS = 900
 # The first run compiles all tests.
 FIRST_SECONDS = 1800
+LAST_WORDS = 2000
 SETTINGS: Mapping[str, Any] = {
     "viaIR": True,
     "evmVersion": "prague",
@@ -117,12 +118,14 @@ class Workshop:
         (directory / "node_modules").symlink_to(ROOT / "node_modules")
         (directory / "foundry.toml").write_text(FOUNDRY, "utf-8")
 
-    def tests_pass(self, names: Sequence[str] = (), seconds: float = STEP_SECONDS) -> bool:
-        """Whether the tests of these names, or all, pass on what lies in the copy now."""
-        only = ["--match-path", f"{TESTS}/{{{','.join(names)}}}.t.sol"] if names else []
-        forge = str(ROOT / "node_modules/.bin/forge")
-        done = self._run([forge, "test", "--fail-fast", *only], seconds=seconds)
-        return done.returncode == 0
+    def tests_pass(self, names: Sequence[str]) -> bool:
+        """Whether the tests of these names pass on what lies in the copy now."""
+        return self._test("--match-path", f"{TESTS}/{{{','.join(names)}}}.t.sol").returncode == 0
+
+    def prepare(self) -> str:
+        """Compiles and runs all tests on the sound contracts; what forge says if any fails."""
+        done = self._test(seconds=FIRST_SECONDS)
+        return "" if done.returncode == 0 else (done.stdout + done.stderr)[-LAST_WORDS:]
 
     def judge(self, mutant: Mutant) -> str:
         """Puts one fault in, sees what happens, and takes it out again."""
@@ -172,6 +175,10 @@ class Workshop:
             for name in ("out", "cache"):
                 shutil.rmtree(self.directory / name)
                 (self.directory / f"{name}.sound").rename(self.directory / name)
+
+    def _test(self, *only: str, seconds: float = STEP_SECONDS) -> subprocess.CompletedProcess[str]:
+        forge = str(ROOT / "node_modules/.bin/forge")
+        return self._run([forge, "test", "--fail-fast", *only], seconds=seconds)
 
     def _compile(self) -> Any:
         """The mutated ledger's code; None when the compiler refuses it."""
@@ -228,8 +235,8 @@ def main() -> int:
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="kudos-mutants-") as name:
         workshop = Workshop(Path(name))
-        if not workshop.tests_pass(seconds=FIRST_SECONDS):
-            print("mutate: the tests fail without any fault; repair them first.", file=sys.stderr)
+        if said := workshop.prepare():
+            print(f"{said}\nmutate: the tests fail without any fault; repair them first.")
             return 2
         for number, mutant in enumerate(sample, start=1):
             started = time.monotonic()
