@@ -236,7 +236,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kudos-mutants-") as name:
         workshop = Workshop(Path(name))
         if said := workshop.prepare():
-            print(f"{said}\nmutate: the tests fail without any fault; repair them first.")
+            print(said, file=sys.stderr)
+            print("mutate: the tests fail without any fault; repair them first.", file=sys.stderr)
             return 2
         for number, mutant in enumerate(sample, start=1):
             started = time.monotonic()

@@ -177,7 +177,9 @@ library Assets {
         }
     }
 
-    /// @dev The digest of a struct of two fields, and of three: both hashes at once, the separator where `digest` has it.
+    /// @dev The digest of a struct of two fields, and below of three: both hashes in one place, the separator where
+    /// `digest` has it. Twice, because a list of fields would take memory in every step of the strict way. In assembly,
+    /// because abi.encode would. Memory-safe, both: hash in the free memory without taking it.
     function _id(bytes32 separator, bytes32 typeHash, bytes32 a, bytes32 b) private pure returns (bytes32 id) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
