@@ -103,6 +103,17 @@ def canaries_of(
     return found
 
 
+def is_drawing(reader: Reader, deployment: Deployment) -> bool:
+    """Whether a result that the next block settles can be drawn: enough validators had committed to
+    secrets for the period that runs, and only before a period begins can they."""
+    head = reader.head()
+    if head is None:
+        return False
+    running = head.timestamp // deployment.period_seconds
+    state = reader.beacon(deployment.validators[0], running)
+    return state.commitments >= deployment.threshold
+
+
 def undrawn(reader: Reader, deployment: Deployment) -> int:
     """Results that may yet become canaries: their period has no beacon so far, or they were drawn
     and are not claimed."""

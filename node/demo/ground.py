@@ -36,9 +36,10 @@ FINALITY_DEPTH = 4
 CONSTANTS = Constants(round_seconds=15, draw_rate=0)
 """Rounds of votes as short as validators with two cores between them can keep, and no beacon."""
 DRAWING = replace(
-    CONSTANTS, draw_rate=RATES * 2 // 13, beacon_period_seconds=20, beacon_reveal_seconds=8
+    CONSTANTS, draw_rate=RATES * 2 // 13, beacon_period_seconds=20, beacon_reveal_seconds=12
 )
-"""As many drawn as the thesis plants, from periods that end several times in a demo."""
+"""As many drawn as the thesis plants, from periods that end several times in a demo, with time for
+reveals that validators on a busy machine keep."""
 STRATEGIES = {"fair": "thesis", "vermin": "each-third", "open": "anybody"}
 WEI = 10**18
 ALLOWANCE = WEI // 2

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ledger.errors import KudosError, UsageError
+from ledger.errors import KudosError, SetupError, UsageError
 from ledger.reader import Reader
 from node.demo import build, figures, ground, project
 from node.demo.build import Built, Workplace
-from node.demo.canaries import DRAWN, PLANTED, canaries_of, total
+from node.demo.canaries import DRAWN, PLANTED, canaries_of, is_drawing, total
 from node.demo.checks import audit_ledger, chain_use, outstanding, problems_of
 from node.demo.cluster import Daemon, Member, free_endpoints, wait_for_sockets
 from node.demo.report import Report, journal_counters, node_reports, shares_after
@@ -30,6 +30,7 @@ WARM_UP_SHARE = 1 / 2
 """The part of the building time that is not judged: everybody starts from zero, and while a node
 has a handful of canaries to its name, one more or less doubles or halves its Kudos."""
 SETTLE_SECONDS = 120.0
+DRAWING_WITHIN = 120.0
 MARKER = ".kudos-demo"
 
 
@@ -119,6 +120,9 @@ class Demo:
         started += time.monotonic() - paused
         with self._phase("daemons"):
             self._start_daemons(stack)
+        if self.ground.deployment.draw_rate:
+            with self._phase("first beacon"):
+                self._wait_until_drawing()
         with self._phase("shared build"):
             shared_from = int(time.time())
             seconds = self._build(work, places)
@@ -177,6 +181,20 @@ class Demo:
             daemon.start()
             stack.callback(daemon.stop)
         wait_for_sockets(self._daemons)
+
+    def _wait_until_drawing(self) -> None:
+        """Results of the period in which the validators start could never be drawn: a short build
+        would end in it."""
+        deadline = time.monotonic() + DRAWING_WITHIN
+        with self._reader() as reader:
+            while not is_drawing(reader, self.ground.deployment):
+                if time.monotonic() > deadline:
+                    raise SetupError(
+                        f"The validators began no period of the beacon in {DRAWING_WITHIN:.0f} s.",
+                        hint=f"Their logs say why, the first is {self.ground.validators[0].log}.",
+                    )
+                self._check()
+                time.sleep(0.2)
 
     def _build(self, work: project.Project, places: list[Workplace]) -> float:
         jobs = self.options.jobs

@@ -72,6 +72,7 @@ def test_the_demo_itself(demo: DemoLedger) -> None:
     assert report["problems"] == [] and report["audit"]["differences"] == 0
     assert report["build"]["identical"] == report["build"]["units"] == 3 * UNITS
     assert report["audit"]["kudos"] > 0
+    assert min(report["canaries"][origin]["passed"] for origin in ("planted", "drawn")) > 0
 
 
 def test_the_ledger_has_every_kind(page: Page, desk: Desk) -> None:

@@ -15,7 +15,7 @@ from ledger.reader import Reader
 from ledger.rows import Place
 from ledger.schema import CLAIMED, REFUSED, VERIFIED, VOID
 from ledger.types import BlockNumber, Digest, TxHash, UnixSeconds
-from node.demo.canaries import DRAWN, PLANTED, Canaries, canaries_of, undrawn
+from node.demo.canaries import DRAWN, PLANTED, Canaries, canaries_of, is_drawing, undrawn
 
 PERIOD = 20
 NONE = dict.fromkeys(("canaries", "passed", "refused", "void", "waiting", "unclaimed"), 0)
@@ -30,6 +30,11 @@ class Result:
     request_id: Digest
     result_id: Digest | None
     place: Place
+
+
+@dataclass
+class Head:
+    timestamp: int
 
 
 @dataclass
@@ -49,6 +54,8 @@ class Ledger:
     beacons: dict[int, Digest] = field(default_factory=dict)
     states: dict[int, BeaconState] = field(default_factory=dict)
     settled: list[Result] = field(default_factory=list)
+    threshold: int = 2
+    now: int | None = None
     claims: dict[Digest, list[Claim]] = field(default_factory=dict)
 
     def add(self, period: int, *claims: Claim, answered: bool = True) -> Digest:
@@ -62,6 +69,9 @@ class Ledger:
     def known_beacons(self, since: int) -> list[tuple[int, Digest]]:
         return sorted(self.beacons.items())
 
+    def head(self) -> Head | None:
+        return None if self.now is None else Head(self.now)
+
     def beacon(self, validator: bytes, period: int) -> BeaconState:
         return self.states[period]
 
@@ -73,6 +83,9 @@ class Ledger:
 
     def count(self, mode: str = "both", worked: int = 0, again: int = 0) -> Canaries:
         return canaries_of(cast(Reader, self), cast(Deployment, self), mode, worked, again)
+
+    def is_drawing(self) -> bool:
+        return is_drawing(cast(Reader, self), cast(Deployment, self))
 
     def undrawn(self) -> int:
         return undrawn(cast(Reader, self), cast(Deployment, self))
@@ -137,3 +150,14 @@ def test_a_ledger_that_draws_nothing_is_not_waited_for() -> None:
     ledger = Ledger(draw_rate=0)
     ledger.add(1)
     assert ledger.undrawn() == 0
+
+
+def test_the_build_waits_for_a_period_that_enough_had_committed_to() -> None:
+    one = BeaconState(True, False, 1, 0, None, None)
+    two = BeaconState(False, False, 2, 0, None, None)
+    ledger = Ledger(states={1: NOBODY, 2: one, 3: two})
+    assert not ledger.is_drawing()  # no block yet
+    seen = []
+    for ledger.now in (PERIOD, 2 * PERIOD, 3 * PERIOD - 1, 3 * PERIOD):
+        seen.append(ledger.is_drawing())
+    assert seen == [False, False, False, True]
