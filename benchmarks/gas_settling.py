@@ -87,17 +87,17 @@ def take_steps(bench: Bench, canary: Canary) -> list[int]:
     """One migration's four assets, each by its owner; the gas of each."""
     migration = canary.migration
     request, request_id = migration.request, digest(bench.domain, migration.request)
-    place = (request.home, request.host, request.seq)
     home, host = bench.sender_of(canary.home), bench.host_sender
     accepted, confirmed, result = migration.accepted, migration.confirmed, migration.result
+    to_home, to_host = (
+        (request_id, request.home, request.seq),
+        (request_id, request.host, request.seq),
+    )
     signed = (
-        (home, encode("request", astuple(request), b"")),
-        (host, encode("accept", place, request_id, accepted.signed_at, b"")),
-        (
-            home,
-            encode("confirm", place, request_id, accepted.signed_at, confirmed.signed_at, b""),
-        ),
-        (host, encode("result", place, request_id, result.seal, result.signed_at, b"")),
+        (home, encode("submitRequest", astuple(request))),
+        (host, encode("submitAccepted", *to_home, accepted.signed_at)),
+        (home, encode("submitConfirmed", *to_host, confirmed.signed_at, accepted.signed_at)),
+        (host, encode("submitResult", *to_home, result.signed_at, result.seal)),
     )
     contract = bench.deployment.contract
     return [sender.send(contract, data).gas_used for sender, data in signed]

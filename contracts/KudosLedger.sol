@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IKudosLedger} from "./interfaces/IKudosLedger.sol";
+import {IKudosSteps} from "./interfaces/IKudosSteps.sol";
 import {KudosToken} from "./KudosToken.sol";
 import {Assets} from "./libraries/Assets.sol";
 import {Seat} from "./libraries/Seats.sol";
@@ -37,6 +38,11 @@ contract KudosLedger is Settlement, Steps {
         _vote(msg.sender, batchVotes, stepVotes);
     }
 
+    /// @inheritdoc IKudosSteps
+    function voteOnStep(address home, address host, uint32 seq, bytes32 id, uint8 reason) external override {
+        _voteOnStep(_voter(msg.sender), msg.sender, home, host, seq, id, reason);
+    }
+
     /// @inheritdoc IKudosLedger
     function voteFor(
         address validator,
@@ -50,14 +56,20 @@ contract KudosLedger is Settlement, Steps {
     }
 
     function _vote(address validator, BatchVote[] calldata batchVotes, StepVote[] calldata stepVotes) private {
-        Seat voter = _validators[validator];
-        if (voter.bit() == 0) revert NotAValidator();
-        _checkNotFinal(voter);
+        Seat voter = _voter(validator);
         for (uint256 i = 0; i < batchVotes.length; ++i) {
             _voteOnBatch(voter, validator, batchVotes[i]);
         }
         for (uint256 i = 0; i < stepVotes.length; ++i) {
-            _voteOnStep(voter, validator, stepVotes[i]);
+            StepVote calldata cast = stepVotes[i];
+            (address home, address host, uint256 seq) = _read(cast.place);
+            _voteOnStep(voter, validator, home, host, seq, cast.id, cast.reason);
         }
+    }
+
+    function _voter(address validator) private view returns (Seat voter) {
+        voter = _validators[validator];
+        if (voter.bit() == 0) revert NotAValidator();
+        _checkNotFinal(voter);
     }
 }

@@ -9,7 +9,7 @@ against the block of its choice::
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Generic, TypeVar
 
 from ledger.abi import decode_result, encode
@@ -89,7 +89,10 @@ def settle(host: Address, batch: bytes, host_signature: bytes = b"") -> bytes:
 
 
 def vote(batch_votes: Sequence[BatchVote], step_votes: Sequence[StepVote]) -> bytes:
-    """Calldata of a validator's votes on the claims that the ledger keeps itself."""
+    """Calldata of a validator's votes on the claims that the ledger keeps itself; a vote on one
+    single migration has a form of its own that costs less."""
+    if not batch_votes and len(step_votes) == 1:
+        return encode("voteOnStep", *astuple(step_votes[0]))
     batches = [
         (ballot.host, ballot.root, ballot.approve, ballot.refuse, _pairs(ballot.reasons))
         for ballot in batch_votes

@@ -116,7 +116,7 @@ BREAKS = (
         "check_noSecondVoteOnAStep",
     ),
     Break(
-        "Steps.sol",
+        "StepRecords.sol",
         "words[seq >> 8] = word | bit;",
         "",
         "SymbolicLedger",

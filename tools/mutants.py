@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # The core contract, and what it is made of. What only satellites use is not looked at.
 TARGETS = (
-    *("KudosLedger.sol", "Settlement.sol", "Steps.sol", "StepPlaces.sol"),
+    *("KudosLedger.sol", "Settlement.sol", "Steps.sol", "StepRecords.sol", "StepPlaces.sol"),
     *("Voting.sol", "KudosToken.sol"),
     *("Pairs.sol", "ValidatorSeats.sol", "Domain.sol", "libraries/Assets.sol"),
     *("libraries/MerkleTree.sol", "libraries/PackedBatch.sol", "libraries/Reasons.sol"),

@@ -49,7 +49,7 @@ import {IValidatorTests} from "./IValidatorTests.sol";
 /// What was settled before the ledger closed can be claimed until its totals are final. After that nothing is opened or
 /// minted any more: the call reverts with `Closed`.
 ///
-/// What it costs, steady, of a batch of 128: a PUZZLE alone takes 67,400, of which 52,300 are bound: the transaction
+/// What it costs, steady, of a batch of 128: a PUZZLE alone takes 67,600, of which 52,300 are bound: the transaction
 /// (21,000), 496 bytes (8,000), the mark and the host's total (10,000), the way to the ledger and the batch's head
 /// (4,700), the curve multiplication (3,000), two events (5,600). The rest is the ledger's look whether it is final
 /// (2,100), hashing, reading, and the calls' forms. Eight of one home together take 21,200 each.

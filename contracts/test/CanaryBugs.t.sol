@@ -52,7 +52,7 @@ contract CanaryBugsTest is SystemTest {
         (bytes32 requestId, uint64 start) = (_requestId(copy), copy.request.signedAt);
         _walk(copy);
         vm.prank(host);
-        core.result(_place(copy), requestId, copied, start + copy.resultAfter, "");
+        core.submitResult(requestId, copy.request.home, copy.request.seq, start + copy.resultAfter, copied);
         assertTrue(_seal(copy) != copied, "its own seal of the same result is another");
         _expectNothing(_pack(copy, 0, hex"00", ""), Reasons.NOT_SETTLED);
     }

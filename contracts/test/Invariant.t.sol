@@ -91,20 +91,20 @@ contract LedgerDriver is LedgerTest {
         bool free = _takePlace(item);
         if (!free) vm.expectRevert();
         vm.prank(item.request.home);
-        ledger.request(item.request, UNSIGNED);
+        ledger.submitRequest(item.request);
         if (!free) return;
         uint64 start = item.request.signedAt;
         // A number is used up by what ends a migration, and refused there; an ACCEPTED leaves it as it is.
         if (confirmed) {
             vm.prank(host);
-            ledger.accept(place, requestId, start + 1, UNSIGNED);
+            ledger.submitAccepted(requestId, place.home, place.seq, start + 1);
             vm.prank(item.request.home);
-            ledger.confirm(place, requestId, start + 1, start + 2, UNSIGNED);
+            ledger.submitConfirmed(requestId, host, place.seq, start + 2, start + 1);
         }
         if (used) vm.expectRevert();
         vm.prank(host);
-        if (confirmed) ledger.result(place, requestId, item.seal, start + 30, UNSIGNED);
-        else ledger.reject(place, requestId, item.rejection, start + 1, UNSIGNED);
+        if (confirmed) ledger.submitResult(requestId, place.home, place.seq, start + 30, item.seal);
+        else ledger.submitRejected(requestId, place.home, place.seq, start + 1, item.rejection);
         if (used) return;
         _settled[_keyOf(item)] = true;
         _noteStep(number, item, place);

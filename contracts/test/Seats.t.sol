@@ -300,11 +300,11 @@ contract SeatsTest is LedgerTest {
         ledger.close();
         ledger.setTime(NOW + 1);
         vm.prank(item.request.home);
-        ledger.request(item.request, UNSIGNED);
+        ledger.submitRequest(item.request);
         (IKudosSteps.Place memory place, bytes32 requestId) =
             (IKudosSteps.Place({home: item.request.home, host: host, seq: 0}), _requestId(item));
         vm.prank(host);
-        ledger.reject(place, requestId, 3, item.request.signedAt + 1, UNSIGNED);
+        ledger.submitRejected(requestId, place.home, 0, item.request.signedAt + 1, 3);
         (, bytes32 id) = _ids(item);
         IKudosSteps.StepVote[] memory votes = new IKudosSteps.StepVote[](1);
         votes[0] = IKudosSteps.StepVote({place: place, id: id, reason: 128});

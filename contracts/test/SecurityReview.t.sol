@@ -69,11 +69,11 @@ contract SecurityReviewTest is SystemTest {
         bytes memory hostWord = _signature(HOST_KEY, Assets.accepted(_separator(), requestId, acceptedAt));
         vm.warp(m.request.resultDeadline);
         vm.prank(m.request.home);
-        core.request(m.request, "");
+        core.submitRequest(m.request);
         vm.prank(m.request.home);
         core.accept(_place(m), requestId, acceptedAt, hostWord);
         vm.prank(m.request.home);
-        core.confirm(_place(m), requestId, acceptedAt, acceptedAt + 1, "");
+        core.submitConfirmed(requestId, host, m.request.seq, acceptedAt + 1, acceptedAt);
         bytes32 root = _settleOne(m);
         _voteBatch(0, root, 1);
         _voteBatch(1, root, 1);

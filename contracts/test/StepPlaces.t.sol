@@ -21,7 +21,7 @@ contract StepPlacesTest is StrictWay {
 
     function _ask(Item memory item) private {
         vm.prank(item.request.home);
-        ledger.request(item.request, UNSIGNED);
+        ledger.submitRequest(item.request);
     }
 
     function _refused(uint256 reason) private {
@@ -216,7 +216,26 @@ contract StepPlacesTest is StrictWay {
         Item memory item = _item(true, 0, 3);
         _ask(item);
         field %= 3;
-        _expectDirty(_calls(item)[1], field, bound(above, field < 2 ? 160 : 32, 255));
+        bytes[4] memory none;
+        Call memory long = Call(host, _signedCalls(item, none)[1]);
+        _expectDirty(long, field, bound(above, field < 2 ? 160 : 32, 255));
+    }
+
+    /// @dev Whose own asset it is says less: home, number and time follow the id.
+    function testFuzzNothingDirtyIsSubmitted(uint8 field, uint8 above) public {
+        Item memory item = _item(true, 0, 3);
+        _ask(item);
+        uint8[3] memory widths = [160, 32, 64];
+        field %= 3;
+        _expectDirty(_calls(item)[1], 1 + field, bound(above, widths[field], 255));
+    }
+
+    function testFuzzNoDirtyVoteOnAStep(uint8 field, uint8 above) public {
+        Item memory item = _item(true, 0, 3);
+        _take(item);
+        uint8[5] memory widths = [160, 160, 32, 0, 8];
+        field = field % 4 == 3 ? 4 : field % 4;
+        _expectDirty(Call(seats[0], _voteCall(item, APPROVE)), field, bound(above, widths[field], 255));
     }
 
     function testFuzzNoVoteInADirtyPlace(uint8 field, uint8 above) public {

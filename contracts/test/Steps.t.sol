@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
 import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
+import {IValidatorSeats} from "../interfaces/IValidatorSeats.sol";
 import {Reasons} from "../libraries/Reasons.sol";
 import {Vm} from "./Vm.sol";
 import {Wallet} from "./Wallets.sol";
@@ -73,10 +74,10 @@ contract StepsTest is StrictWay {
         vm.assume(other != _requestId(item));
         uint64 start = item.request.signedAt;
         bytes memory data = which == 1
-            ? abi.encodeCall(ledger.accept, (_place(item), other, start + 1, UNSIGNED))
+            ? abi.encodeCall(ledger.submitAccepted, (other, item.request.home, 3, start + 1))
             : which == 2
-                ? abi.encodeCall(ledger.confirm, (_place(item), other, start + 1, start + 2, UNSIGNED))
-                : abi.encodeCall(ledger.result, (_place(item), other, item.seal, start + 30, UNSIGNED));
+                ? abi.encodeCall(ledger.submitConfirmed, (other, host, 3, start + 2, start + 1))
+                : abi.encodeCall(ledger.submitResult, (other, item.request.home, 3, start + 30, item.seal));
         vm.expectRevert(
             abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.OUT_OF_TURN))
         );
@@ -95,11 +96,81 @@ contract StepsTest is StrictWay {
             assertTrue(taken, "so far");
         }
         vm.assume(sender != calls[which].sender);
-        uint256 reason = which % 2 == 0 ? Reasons.BAD_SIGNATURE : Reasons.NOT_AUTHORISED;
+        bytes[4] memory none;
+        _expectRefusal(
+            sender,
+            _signedCalls(item, none)[which],
+            which % 2 == 0 ? Reasons.BAD_SIGNATURE : Reasons.NOT_AUTHORISED
+        );
+        // Where the sender is a party by sending, it is one of a migration that nobody asked for.
+        _expectRefusal(sender, calls[which].data, which == 0 ? Reasons.BAD_SIGNATURE : Reasons.OUT_OF_TURN);
+    }
+
+    function _expectRefusal(address sender, bytes memory data, uint256 reason) private {
         vm.prank(sender);
-        (bool done, bytes memory answer) = address(ledger).call(calls[which].data);
+        (bool done, bytes memory answer) = address(ledger).call(data);
         assertTrue(!done, "refused");
         assertEq(answer, abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(reason)), "for this");
+    }
+
+    /// @dev Both forms, without a signature, by the owner: the same is stored and the same is said.
+    function testFuzzBothFormsSayTheSame(bool confirmed, uint32 seq, uint8 rejection) public {
+        Item memory item = _item(confirmed, 0, seq);
+        item.rejection = rejection;
+        bytes[4] memory none;
+        Call[] memory calls = _calls(item);
+        bytes[] memory forms = _signedCalls(item, none);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            uint256 before = vm.snapshotState();
+            (bool shortTaken, bytes memory short) = _watch(calls[i].sender, calls[i].data, item);
+            assertTrue(vm.revertToState(before), "back");
+            (bool taken, bytes memory long) = _watch(calls[i].sender, forms[i], item);
+            assertTrue(taken == shortTaken, "both or neither");
+            assertEq(short, long, "the same");
+        }
+    }
+
+    /// @dev Sends it; what stands in the migration's slot then, and what was logged.
+    function _watch(address sender, bytes memory data, Item memory item) private returns (bool taken, bytes memory) {
+        vm.recordLogs();
+        vm.prank(sender);
+        (taken,) = address(ledger).call(data);
+        (IKudosSteps.Stage stage, IKudosSteps.State state, bytes20 fingerprint, uint32 time) =
+            ledger.step(_place(item));
+        bool used = ledger.sequenceUsed(item.request.home, host, item.request.seq);
+        return (taken, abi.encode(stage, state, fingerprint, time, used, vm.getRecordedLogs()));
+    }
+
+    /// @dev Both forms of a vote, on the one claim: the same is stored and the same is said.
+    function testFuzzBothFormsOfAVoteSayTheSame(bool confirmed, uint8 first, uint8 second) public {
+        Item memory item = _item(confirmed, 0, 3);
+        _take(item);
+        uint8[2] memory reasons = [first, second];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory short = _voteCall(item, reasons[i]);
+            (IKudosLedger.BatchVote[] memory none, IKudosSteps.StepVote[] memory votes) = _votesOn(item, reasons[i]);
+            uint256 before = vm.snapshotState();
+            (bool shortTaken, bytes memory said) = _watch(seats[i], short, item);
+            assertTrue(vm.revertToState(before), "back");
+            (bool taken, bytes memory also) = _watch(seats[i], abi.encodeCall(ledger.vote, (none, votes)), item);
+            assertTrue(taken == shortTaken, "both or neither");
+            assertEq(said, also, "the same");
+        }
+        (uint64 k1, uint64 k2,) = ledger.kudos(host);
+        assertEq(k1 + k2, first == APPROVE && second == APPROVE ? 1 : 0, "two approvals");
+    }
+
+    function testFuzzOnlyAValidatorVotesOnAStep(address sender) public {
+        Item memory item = _item(true, 0, 3);
+        _take(item);
+        for (uint256 i = 0; i < seats.length; ++i) {
+            vm.assume(sender != seats[i]);
+        }
+        bytes memory call = _voteCall(item, APPROVE);
+        vm.prank(sender);
+        (bool done, bytes memory answer) = address(ledger).call(call);
+        assertTrue(!done, "no vote");
+        assertEq(answer, abi.encodeWithSelector(IValidatorSeats.NotAValidator.selector), "for this");
     }
 
     /// @dev Both parties may be contracts here, where one signature is looked at at a time.
@@ -120,18 +191,18 @@ contract StepsTest is StrictWay {
         Item memory item = _item(true, 0, 3);
         Call[] memory calls = _calls(item);
         vm.prank(calls[0].sender);
-        ledger.request(item.request, UNSIGNED);
-        (IKudosSteps.Place memory place, bytes32 requestId) = (_place(item), _requestId(item));
+        ledger.submitRequest(item.request);
+        bytes32 requestId = _requestId(item);
         vm.expectRevert(abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.BAD_ORDER)));
         vm.prank(host);
-        ledger.accept(place, requestId, uint64(1 << 48), UNSIGNED);
+        ledger.submitAccepted(requestId, item.request.home, 3, uint64(1 << 48));
     }
 
     function testTooLateForTheNextStep() public {
         Item memory item = _item(true, 0, 3);
         Call[] memory calls = _calls(item);
         vm.prank(calls[0].sender);
-        ledger.request(item.request, UNSIGNED);
+        ledger.submitRequest(item.request);
         ledger.setTime(item.request.resultDeadline + 1 days + 1);
         vm.prank(calls[1].sender);
         (, bytes memory answer) = address(ledger).call(calls[1].data);
@@ -186,7 +257,7 @@ contract StepsTest is StrictWay {
         Item memory item = _item(accepted, 0, 3);
         Call[] memory calls = _calls(item);
         vm.prank(calls[0].sender);
-        ledger.request(item.request, UNSIGNED);
+        ledger.submitRequest(item.request);
         if (batchFirst) {
             _settle(_one(item));
             vm.prank(calls[1].sender);

@@ -169,11 +169,11 @@ contract SystemClaimsTest is SystemTest {
     }
 
     function _rejectStep(Canary memory canary) private {
-        (IKudosSteps.Place memory place, bytes32 requestId) = (_place(canary), _requestId(canary));
+        bytes32 requestId = _requestId(canary);
         vm.prank(canary.request.home);
-        core.request(canary.request, "");
+        core.submitRequest(canary.request);
         vm.prank(host);
-        core.reject(place, requestId, 3, canary.request.signedAt + 1, "");
+        core.submitRejected(requestId, canary.request.home, canary.request.seq, canary.request.signedAt + 1, 3);
     }
 
     /// @dev What the ledger has verified is not given up for a second claim.

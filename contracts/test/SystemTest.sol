@@ -108,21 +108,20 @@ abstract contract SystemTest is ClaimsTest {
 
     /// @dev REQUEST, ACCEPTED and CONFIRMED, each by its owner.
     function _walk(Canary memory c) internal {
-        IKudosSteps.Place memory place = _place(c);
         bytes32 requestId = _requestId(c);
         uint64 start = c.request.signedAt;
         vm.prank(c.request.home);
-        core.request(c.request, "");
+        core.submitRequest(c.request);
         vm.prank(host);
-        core.accept(place, requestId, start + 1, "");
+        core.submitAccepted(requestId, c.request.home, c.request.seq, start + 1);
         vm.prank(c.request.home);
-        core.confirm(place, requestId, start + 1, start + 2, "");
+        core.submitConfirmed(requestId, host, c.request.seq, start + 2, start + 1);
     }
 
     function _finish(Canary memory c) internal {
-        (IKudosSteps.Place memory place, bytes32 requestId, bytes32 seal) = (_place(c), _requestId(c), _seal(c));
+        (bytes32 requestId, bytes32 seal) = (_requestId(c), _seal(c));
         vm.prank(host);
-        core.result(place, requestId, seal, c.request.signedAt + c.resultAfter, "");
+        core.submitResult(requestId, c.request.home, c.request.seq, c.request.signedAt + c.resultAfter, seal);
     }
 
     function _strictly(Canary memory c) internal {

@@ -39,6 +39,7 @@ from tests.integration.audit_people import (
     typed_digest,
     values_of,
 )
+from tests.integration.strict_calls import submission
 
 DAY = 86_400
 WEEK = 7 * DAY
@@ -110,10 +111,10 @@ class History(People):
         self._vote_on_step(self.validators[2], third, Reason.ABSTAIN_INPUTS)
         self.step, self.late_step, self.hopeless_step = second, third, fourth
         refused = self.refused(self.newcomer, self.host)
-        self.send(self.newcomer, encode("request", values_of(refused.request), b""))
+        self.send(self.newcomer, encode("submitRequest", values_of(refused.request)))
         place, request_id = place_of(refused.request), refused.rejected.request_id
-        answer = (place, request_id, int(Reason.POLICY), refused.rejected.signed_at, b"")
-        self.send(self.host, encode("reject", *answer))
+        answer = (place, request_id, int(Reason.POLICY), refused.rejected.signed_at)
+        self.send(self.host, encode(*submission("reject", answer)))
         self.refused_step = refused
 
     def _steps(self, relayed: bool) -> ConfirmedMigration:
@@ -122,8 +123,10 @@ class History(People):
         request_id = made.result.request_id
 
         def go(key: Key, asset: Any, name: str, *values: Any) -> None:
-            signature = key.sign(self.domain, asset) if relayed else b""
-            self.send(self.home if relayed else key, encode(name, *values, signature))
+            if relayed:
+                self.send(self.home, encode(name, *values, key.sign(self.domain, asset)))
+            else:
+                self.send(key, encode(*submission(name, values)))
 
         go(self.newcomer, made.request, "request", values_of(made.request))
         go(self.host, made.accepted, "accept", place, request_id, at + 1)

@@ -19,6 +19,7 @@ from tests.integration.ledger_model.batches import merkle_root
 from tests.integration.ledger_model.steps import PLACES
 from tests.integration.lifecycle_plans import DAY, Plan, Plans
 from tests.integration.side_by_side import SideBySide
+from tests.integration.strict_calls import submission
 
 Brink = tuple[int, Callable[[], None]]
 """A second at which something ends, and what to try in it."""
@@ -139,8 +140,10 @@ class Ways:
         name, asset, owner = self._asset(plan, step)
         sender, signed = self._by(owner, asset)
         act, values = self._call(plan, name, signed)
-        signature = signed.signature if signed else b""
-        return self.both.do(sender, LEDGER, act, name, *values, signature)
+        if signed or sender != owner or self.random.random() < 0.2:
+            signature = signed.signature if signed else b""
+            return self.both.do(sender, LEDGER, act, name, *values, signature)
+        return self.both.do(sender, LEDGER, act, *submission(name, values))
 
     def _asset(self, plan: Plan, step: int) -> tuple[str, Asset, Key]:
         if step == 0:

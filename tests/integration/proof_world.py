@@ -18,6 +18,7 @@ from ledger.reasons import Reason
 from ledger.tally import indices
 from ledger.types import Address, Digest
 from tests.integration.chain_world import World
+from tests.integration.strict_calls import submission
 
 
 def settle(world: World, migrations: list[Migration]) -> tuple[BatchSettled, list[Migration]]:
@@ -124,6 +125,8 @@ def _place(ran: ConfirmedMigration) -> tuple[Address, Address, int]:
 def _send(
     world: World, step: str, owner: Key, asset: object, is_signed: bool, *values: object
 ) -> None:
-    signature = owner.sign(world.domain, asset) if is_signed else b""  # type: ignore[arg-type]
-    sender = world.sender if is_signed else world.sender_of(owner)
-    sender.send(world.deployment.contract, encode(step, *values, signature))
+    sender, call = world.sender_of(owner), submission(step, values)
+    if is_signed:
+        signature = owner.sign(world.domain, asset)  # type: ignore[arg-type]
+        sender, call = world.sender, (step, *values, signature)
+    sender.send(world.deployment.contract, encode(*call))

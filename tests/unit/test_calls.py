@@ -92,6 +92,19 @@ def test_calldata_is_what_web3_encodes() -> None:
     assert votes.hex() == expected.removeprefix("0x")
 
 
+def test_a_vote_on_one_migration_has_a_form_of_its_own() -> None:
+    contract = Web3().eth.contract(abi=abi())
+    home, host = Web3.to_checksum_address(HOME), Web3.to_checksum_address(HOST)
+    one = calls.StepVote(HOME, HOST, 9, WORD, Reason.REFUSE_RESULT)
+    short = contract.encode_abi("voteOnStep", [home, host, 9, WORD, 131])
+    assert calls.vote([], [one]).hex() == short.removeprefix("0x")
+    listed = contract.encode_abi("vote", [[], [((home, host, 9), WORD, 131)] * 2])
+    assert calls.vote([], [one, one]).hex() == listed.removeprefix("0x")
+    batch = calls.BatchVote(HOST, WORD, 1, 0)
+    mixed = contract.encode_abi("vote", [[(host, WORD, 1, 0, b"")], [((home, host, 9), WORD, 131)]])
+    assert calls.vote([batch], [one]).hex() == mixed.removeprefix("0x")
+
+
 def test_calldata_of_the_claims_contract_is_what_web3_encodes() -> None:
     contract = Web3().eth.contract(abi=abi(CLAIMS))
     host = Web3.to_checksum_address(HOST)
