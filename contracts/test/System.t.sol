@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IClaimVotes} from "../interfaces/IClaimVotes.sol";
 import {IKudosLedger} from "../interfaces/IKudosLedger.sol";
-import {IKudosSteps} from "../interfaces/IKudosSteps.sol";
 import {ISecondClaims} from "../interfaces/ISecondClaims.sol";
 import {Reasons} from "../libraries/Reasons.sol";
 import {SystemTest} from "./SystemTest.sol";
