@@ -57,7 +57,8 @@ test: check ## everything that has to pass before a commit
 
 nightly: check ## what takes longer: 10,000 fuzz runs, long tests, coverage, proofs, mutation
 	@$(STEP) 'contract artifacts' $(PY) -m ledger.compile --check
-	@$(STEP) 'forge test, 10,000 runs' env FOUNDRY_PROFILE=nightly node_modules/.bin/forge test --skip $(PROVED)
+	@$(STEP) 'forge test, 10,000 runs' env FOUNDRY_PROFILE=nightly node_modules/.bin/forge test --skip $(PROVED) \
+		--fuzz-seed 0x$(shell od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 	@printf '==> pytest\n'
 	@$(PY) -m pytest --cov --cov-report=term:skip-covered tests/unit tests/integration tests/e2e
 	@$(STEP) 'contract coverage' $(MAKE) coverage
