@@ -68,6 +68,8 @@ contract CanaryBugsTest is SystemTest {
         if (field == 2) forged.salt = other;
         if (field == 3) forged.last = other;
         if (field == 4) forged.sealSalt = other;
+        // The words that it has itself are among those that forge tries.
+        vm.assume(keccak256(abi.encode(forged)) != keccak256(abi.encode(canary)));
         _expectNothing(_alone(forged), Reasons.NOT_SETTLED);
         _claim(_alone(canary));
         _assertKudos(host, 0, 0, 1);

@@ -135,6 +135,7 @@ contract SecondClaimsTest is ClaimsTest {
         (record.root, record.index, record.path) = (root, 1, new bytes32[](2));
         (record.path[0], record.path[1]) = (leaves[0], _node(leaves, 1, 1));
         what = what % 7;
+        vm.assume(other != record.seal && other != record.request.processId && other != record.path[1]);
         if (what == 0) record.seal = other;
         if (what == 1) record.request.processId = other;
         if (what == 2) record.path[1] = other;
