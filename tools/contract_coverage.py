@@ -37,7 +37,6 @@ MERGED: Mapping[str, Mapping[str, str]] = {
     },
     "contracts/Pairs.sol": {"return true;": "SettleTest.testK1OncePerPairAndEpoch"},
     "contracts/Settlement.sol": {"return offset;": "SettleTest.testMalformedHeads"},
-    "contracts/Steps.sol": {"return true;": "SystemClaimsTest.testFuzzClaimedAgainAndNeverTwice"},
     # What stands behind the last "else" is counted where it stands, but not as a branch.
     "contracts/ValidatorQueue.sol": {
         "if (agreed.kind == Kind.Set) LEDGER.applySet(agreed.seats, agreed.quorum);": (
