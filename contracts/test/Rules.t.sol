@@ -50,6 +50,14 @@ abstract contract RulesTest is Way {
         _assertKudos(host, confirmed ? 0 : earned, confirmed ? earned : 0, 0);
     }
 
+    /// @dev Quick parties sign all in one second, which is in order.
+    function testFuzzAllInOneSecond(bool confirmed) public {
+        Item memory item = _item(confirmed, 0, 3);
+        (item.acceptedAfter, item.confirmedAfter, item.resultAfter) = (0, 0, 0);
+        _take(item);
+        _expectState(item, IKudosSteps.State.Claimed);
+    }
+
     // ------------------------------------------------------------------ nothing twice
 
     function testFuzzNothingSettlesTwice(bool first, bool second, uint32 seq) public {

@@ -196,6 +196,8 @@ contract StepsTest is StrictWay {
         vm.expectRevert(abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.BAD_ORDER)));
         vm.prank(host);
         ledger.submitAccepted(requestId, item.request.home, 3, uint64(1 << 48));
+        vm.prank(host);
+        ledger.submitAccepted(requestId, item.request.home, 3, type(uint48).max);
     }
 
     function testTooLateForTheNextStep() public {

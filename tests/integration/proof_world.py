@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 from ledger import calls, claim_calls, merkle, record
 from ledger.abi import encode
-from ledger.assets import ConfirmedMigration, Migration, RejectedMigration
+from ledger.assets import Asset, ConfirmedMigration, Migration, RejectedMigration
 from ledger.canary_claims import claim_of
 from ledger.contracts import contracts_of
 from ledger.eip712 import digest
@@ -123,10 +123,10 @@ def _place(ran: ConfirmedMigration) -> tuple[Address, Address, int]:
 
 
 def _send(
-    world: World, step: str, owner: Key, asset: object, is_signed: bool, *values: object
+    world: World, step: str, owner: Key, asset: Asset, is_signed: bool, *values: object
 ) -> None:
     sender, call = world.sender_of(owner), submission(step, values)
     if is_signed:
-        signature = owner.sign(world.domain, asset)  # type: ignore[arg-type]
+        signature = owner.sign(world.domain, asset)
         sender, call = world.sender, (step, *values, signature)
     sender.send(world.deployment.contract, encode(*call))
