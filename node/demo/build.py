@@ -4,10 +4,12 @@ the same time."""
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,35 +44,72 @@ class Workplace:
         return self.member.data / "make.log"
 
 
+_Running = tuple[Workplace, subprocess.Popen[bytes]]
+
+
 def build_plainly(project: Project, place: Workplace, jobs: int) -> Built:
     """The reference: the compiler alone, in the same path."""
     copy_into(project, place.tree)
     started = time.monotonic()
     make = _make(project, place, jobs, "cc", {})
-    _wait([(place, make)], lambda: None)
+    try:
+        _wait([(place, make)])
+    finally:
+        _end(make)
     seconds = time.monotonic() - started
     _check_program(project, place)
     return Built(objects_of(place.tree), seconds)
 
 
-def build_together(
-    project: Project,
-    places: Iterable[tuple[Workplace, int, dict[str, str]]],
-    tick: Callable[[], None],
-) -> float:
-    """All nodes build at the same time, each with its number of jobs and extra environment;
-    seconds."""
-    started = time.monotonic()
-    running = []
-    for place, jobs, extra in places:
+class SharedBuild:
+    """All nodes build at the same time; it can be paused."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._running: list[_Running] = []
+
+    def start(self, place: Workplace, jobs: int, extra: dict[str, str]) -> None:
+        """Starts a node's build with its number of jobs and extra environment."""
         environment = {"KUDOS_SOCKET": str(place.member.socket), **extra}
         shim = f"{sys.executable} -m node.cli cc"
         kudos = Path(sys.executable).with_name("kudos")
         if kudos.exists():
             shim = f"{kudos} cc"
-        running.append((place, _make(project, place, jobs, shim, environment)))
-    _wait(running, tick)
-    return time.monotonic() - started
+        self._running.append((place, _make(self._project, place, jobs, shim, environment)))
+
+    def run(self, tick: Callable[[], None], until: Callable[[], bool] = lambda: False) -> float:
+        """Lets them build until all are done, or ``until`` holds; the seconds that it took.
+        SetupError when one fails."""
+        started = time.monotonic()
+        _wait(self._running, tick, until)
+        return time.monotonic() - started
+
+    def made(self) -> int:
+        """How many object files there are by now."""
+        return sum(1 for place, _ in self._running for _ in place.tree.rglob("*.o"))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stops whatever the builds run, as a terminal's Ctrl-Z does, and lets it go on.
+
+        Tasks that are with a node go on meanwhile. Should this process be killed, the kernel ends
+        what it had stopped (SIGHUP to a process group that is orphaned, POSIX general concepts).
+        """
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """Ends what still runs."""
+        for _, make in self._running:
+            _end(make)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for _, make in self._running:
+            if make.poll() is None:
+                os.killpg(make.pid, number)
 
 
 def objects_of(tree: Path) -> dict[str, Sha256]:
@@ -110,27 +149,25 @@ def _make(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
+            process_group=0,
             preexec_fn=die_with_parent(),
         )
 
 
 def _wait(
-    running: list[tuple[Workplace, subprocess.Popen[bytes]]], tick: Callable[[], None]
+    running: Sequence[_Running],
+    tick: Callable[[], None] = lambda: None,
+    until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Waits for all builds, with a tick now and then; SetupError when one fails."""
+    """Waits for all builds or a condition, with a tick now and then."""
     deadline = time.monotonic() + BUILD_SECONDS
-    try:
-        while any(make.poll() is None for _, make in running):
-            if time.monotonic() > deadline:
-                raise SetupError(f"The build did not end within {BUILD_SECONDS:.0f} s.")
-            tick()
-            time.sleep(POLL_SECONDS)
-    finally:
-        for _, make in running:
-            _end(make)
+    while any(make.poll() is None for _, make in running) and not until():
+        if time.monotonic() > deadline:
+            raise SetupError(f"The build did not end within {BUILD_SECONDS:.0f} s.")
+        tick()
+        time.sleep(POLL_SECONDS)
     for place, make in running:
-        if make.returncode != 0:
+        if make.poll():
             raise SetupError(
                 f"make failed at {place.member.name} with status {make.returncode}.",
                 hint=f"Its output is in {place.log}.",
@@ -139,7 +176,7 @@ def _wait(
 
 def _end(make: subprocess.Popen[bytes]) -> None:
     if make.poll() is None:
-        os.killpg(make.pid, 15)
+        os.killpg(make.pid, signal.SIGTERM)
         make.wait(timeout=30)
 
 

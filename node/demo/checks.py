@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ledger.assets import K3_CANARY
 from ledger.audit import audit
 from ledger.contracts import contracts_of
 from ledger.reader import Reader
 from ledger.rpc import Rpc
+from ledger.schema import CLAIMED
 from ledger.types import Digest
 from node.demo.build import Workplace, program_runs
 from node.demo.canaries import undrawn
@@ -79,23 +81,39 @@ def chain_use(ground: Ground) -> dict[str, int]:
     }
 
 
+def unverified(ground: Ground, reader: Reader) -> str:
+    """What the tasks so far have not earned yet, in words, their canaries aside."""
+    (open_claims,) = reader.connection.execute(_OPEN_CLAIMS, (CLAIMED, K3_CANARY)).fetchone()
+    return _in_words({_UNSETTLED: _queued(ground), _UNDECIDED: open_claims})
+
+
 def outstanding(ground: Ground, reader: Reader) -> str:
     """What is still under way, in words; empty when nothing is."""
     nodes = ground.nodes
-    queued = sum(_count(node, "outbox.db", _QUEUED) for node in nodes)
     unopened = sum(_unopened(node, reader) for node in nodes)
     open_claims = sum(
         row.claims - row.refused - row.void - row.k1 - row.k2 - row.k3 for row in reader.nodes()
     )
-    waiting = {
-        "assets not settled for good": queued,
-        "canaries not opened": unopened,
-        "results that may yet be drawn": undrawn(reader, ground.deployment),
-        "claims not decided": open_claims,
-    }
+    return _in_words(
+        {
+            _UNSETTLED: _queued(ground),
+            "canaries not opened": unopened,
+            "results that may yet be drawn": undrawn(reader, ground.deployment),
+            _UNDECIDED: open_claims,
+        }
+    )
+
+
+def _in_words(waiting: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {what}" for what, number in waiting.items() if number)
 
 
+def _queued(ground: Ground) -> int:
+    return sum(_count(node, "outbox.db", _QUEUED) for node in ground.nodes)
+
+
+_UNSETTLED, _UNDECIDED = "assets not settled for good", "claims not decided"
+_OPEN_CLAIMS = "SELECT count(*) FROM kudos WHERE state = ? AND level < ?"
 _QUEUED = "SELECT count(*) FROM items WHERE state = 'pending'"
 _CANARIES = "SELECT request_id FROM marks WHERE kind = 1 AND delivered = 0"
 

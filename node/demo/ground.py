@@ -18,6 +18,7 @@ from ledger.embedded import EmbeddedChain
 from ledger.errors import ChainError
 from ledger.keys import Key
 from ledger.ports import Entropy, SystemClock, system_entropy
+from ledger.reader import Reader
 from ledger.rpc import Rpc
 from ledger.sender import Sender
 from ledger.types import Address
@@ -70,6 +71,10 @@ class Ground:
     @property
     def members(self) -> tuple[Member, ...]:
         return (*self.nodes, *self.validators)
+
+    def reader(self) -> Reader:
+        """Opens node 1's copy of the ledger."""
+        return Reader.open(self.nodes[0].index, self.deployment)
 
 
 def prepare(

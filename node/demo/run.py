@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
-from ledger.errors import KudosError, SetupError, UsageError
-from ledger.reader import Reader
+from ledger.errors import KudosError, UsageError
 from node.demo import build, figures, ground, project
-from node.demo.build import Built, Workplace
-from node.demo.canaries import DRAWN, PLANTED, canaries_of, is_drawing, total
-from node.demo.checks import audit_ledger, chain_use, outstanding, problems_of
+from node.demo.build import Built, SharedBuild, Workplace
+from node.demo.canaries import DRAWN, PLANTED, canaries_of, total
+from node.demo.checks import audit_ledger, chain_use, problems_of
 from node.demo.cluster import Daemon, Member, free_endpoints, wait_for_sockets
+from node.demo.ground import Ground
 from node.demo.report import Report, journal_counters, node_reports, shares_after
 from node.demo.screen import Screen, print_outcome
+from node.demo.watch import Watch
 from node.journal import CPU_MS
 
 ROLES = ("fair", "fair", "vermin")
 VALIDATORS = 3
 WARM_UP_SHARE = 1 / 2
-"""The part of the building time that is not judged: everybody starts from zero, and while a node
-has a handful of canaries to its name, one more or less doubles or halves its Kudos."""
-SETTLE_SECONDS = 120.0
-DRAWING_WITHIN = 120.0
+"""The part of the object files that is not judged: everybody starts from zero, and while a node
+has a handful of canaries to its name, one more or less doubles or halves its Kudos. The builds are
+paused after it until these tasks' Kudos are verified, or a machine that compiles faster than blocks
+come would be done before anybody knew whom to help."""
 MARKER = ".kudos-demo"
 
 
@@ -93,15 +95,19 @@ class Demo:
     report: Report = field(init=False)
     pictures: list[Path] = field(default_factory=list)
     _daemons: list[Daemon] = field(default_factory=list)
-    _ground: ground.Ground | None = None
+    _ground: Ground | None = None
 
     def __post_init__(self) -> None:
         self.report = Report(self.options.seed)
 
     @property
-    def ground(self) -> ground.Ground:
+    def ground(self) -> Ground:
         assert self._ground is not None, "the ground is prepared first"
         return self._ground
+
+    @property
+    def _watch(self) -> Watch:
+        return Watch(self.ground, self._daemons, self.screen)
 
     def run(self, stack: ExitStack) -> None:
         """Everything up to the verdict; the report is complete afterwards."""
@@ -122,14 +128,22 @@ class Demo:
             self._start_daemons(stack)
         if self.ground.deployment.draw_rate:
             with self._phase("first beacon"):
-                self._wait_until_drawing()
-        with self._phase("shared build"):
-            shared_from = int(time.time())
-            seconds = self._build(work, places)
+                self._watch.until_drawing()
+        together = SharedBuild(work)
+        stack.callback(together.end)
+        shared_from = time.time()
+        with self._phase("warm-up"):
+            seconds = self._warm_up(together, places, references)
+        with self._phase("its Kudos"), together.paused():
+            self._watch.until_known()
+        judged_from = time.time()
+        with self._phase("the other half"):
+            seconds += self._watch.build(together)
         with self._phase("settling"):
-            self._wait_until_settled()
+            self.report.problems += self._watch.until_settled()
         with self._phase("checks"):
-            self._judge(work, places, references, shared_from, seconds)
+            self.report.set_build(places, references, seconds)
+            self._judge(work, places, shared_from, judged_from)
         self.report.seconds = round(time.monotonic() - started, 1)
 
     def start_page(self, stack: ExitStack) -> str:
@@ -146,8 +160,7 @@ class Demo:
         """Keeps everything running until Ctrl-C."""
         while True:
             time.sleep(1.0)
-            for daemon in self._daemons:
-                daemon.check()
+            self._watch.check()
 
     def _project(self) -> project.Project:
         if self.options.source is not None:
@@ -182,62 +195,29 @@ class Demo:
             stack.callback(daemon.stop)
         wait_for_sockets(self._daemons)
 
-    def _wait_until_drawing(self) -> None:
-        """Results of the period in which the validators start could never be drawn: a short build
-        would end in it."""
-        deadline = time.monotonic() + DRAWING_WITHIN
-        with self._reader() as reader:
-            while not is_drawing(reader, self.ground.deployment):
-                if time.monotonic() > deadline:
-                    raise SetupError(
-                        f"The validators began no period of the beacon in {DRAWING_WITHIN:.0f} s.",
-                        hint=f"Their logs say why, the first is {self.ground.validators[0].log}.",
-                    )
-                self._check()
-                time.sleep(0.2)
-
-    def _build(self, work: project.Project, places: list[Workplace]) -> float:
-        jobs = self.options.jobs
-        # Node 3 sends as much as it can: nothing is too small for it.
-        greedy = {"KUDOS_MIN_BYTES": "0"}
-        orders = [
-            (place, jobs, greedy if place.member.role == "vermin" else {}) for place in places
-        ]
-        with self._reader() as reader, self.screen.live(self.ground.nodes, reader) as tick:
-
-            def tick_and_check() -> None:
-                tick()
-                self._check()
-
-            return build.build_together(work, orders, tick_and_check)
-
-    def _wait_until_settled(self) -> None:
-        """Until nothing is queued, unopened or undecided any more."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        with self._reader() as reader, self.screen.live(self.ground.nodes, reader) as tick:
-            while waiting := outstanding(self.ground, reader):
-                if time.monotonic() > deadline:
-                    self.report.problems.append(f"After {SETTLE_SECONDS:.0f} s: {waiting}.")
-                    return
-                tick()
-                self._check()
-                time.sleep(0.5)
+    def _warm_up(
+        self, together: SharedBuild, places: Sequence[Workplace], references: Sequence[Built]
+    ) -> float:
+        half = WARM_UP_SHARE * sum(len(reference.objects) for reference in references)
+        for place in places:
+            # Node 3 sends as much as it can: nothing is too small for it.
+            greedy = {"KUDOS_MIN_BYTES": "0"} if place.member.role == "vermin" else {}
+            together.start(place, self.options.jobs, greedy)
+        return self._watch.build(together, lambda: together.made() >= half)
 
     def _judge(
         self,
         work: project.Project,
         places: list[Workplace],
-        references: list[Built],
-        shared_from: int,
-        seconds: float,
+        shared_from: float,
+        judged_from: float,
     ) -> None:
         report = self.report
-        warm_up = int(seconds * WARM_UP_SHARE)
-        with self._reader() as reader:
+        with self.ground.reader() as reader:
             report.nodes = node_reports(self.ground.nodes, reader)
-            report.set_build(places, references, seconds)
             report.set_shares(
-                shares_after(reader, self.ground.nodes, shared_from + warm_up), warm_up
+                shares_after(reader, self.ground.nodes, math.ceil(judged_from)),
+                math.ceil(judged_from - shared_from),
             )
             worked, again = (
                 total([journal_counters(member) for member in members], CPU_MS)
@@ -251,13 +231,6 @@ class Demo:
             self.pictures = figures.draw(self.ground.nodes, reader, self.data)
         report.problems += differences
         report.problems += problems_of(report, work, places)
-
-    def _check(self) -> None:
-        for daemon in self._daemons:
-            daemon.check()
-
-    def _reader(self) -> Reader:
-        return Reader.open(self.ground.nodes[0].index, self.ground.deployment)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
