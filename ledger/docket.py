@@ -44,8 +44,9 @@ def validator_set(conn: sqlite3.Connection) -> ValidatorSet | None:
 
 
 def seated_after(conn: sqlite3.Connection, validator: Address) -> int | None:
-    """The block with which a validator took the seat that it holds (-1: it was there from the
-    beginning); it may vote on what was opened later. None for who is no validator."""
+    """The last block of the second in which a validator took the seat that it holds (-1: it was
+    there from the beginning); it may vote on what was opened later, and the contract tells earlier
+    from later by the second. None for who is no validator."""
     sets = conn.execute("SELECT version, seats, block FROM validator_sets ORDER BY version DESC")
     seat: int | None = None
     after = -1
@@ -56,9 +57,20 @@ def seated_after(conn: sqlite3.Connection, validator: Address) -> int | None:
                 return None
             seat = holders.index(validator)
         elif holders[seat] != validator:
-            return after
+            break
         after = -1 if version == 1 else block
-    return None if seat is None else after
+    return None if seat is None else last_of_its_second(conn, after)
+
+
+def last_of_its_second(conn: sqlite3.Connection, block: int) -> int:
+    """The newest block with the time of this one. A block that the copy does not hold stands for
+    itself."""
+    sql = (
+        "SELECT max(b.number) FROM blocks a JOIN blocks b ON b.timestamp = a.timestamp"
+        " WHERE a.number = ?"
+    )
+    (last,) = conn.execute(sql, (block,)).fetchone()
+    return block if last is None else int(last)
 
 
 def open_rounds(conn: sqlite3.Connection, validator: Address) -> list[int]:

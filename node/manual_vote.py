@@ -26,7 +26,8 @@ from ledger.types import Address, Digest, hex_of
 from node.identity import password_from, unlock
 from node.manual_canaries import Booth, booth
 from node.service import INDEX
-from node.validator import GAS_BASE, GAS_PER_VOTE, step_vote
+from node.validator import step_vote
+from node.vote_sender import GAS_BASE, GAS_PER_VOTE
 
 APPROVE, REFUSE, REVEAL = "approve", "refuse", "reveal"
 MOST_OPEN = 10_000

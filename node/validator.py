@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from canaries.family import installed
 from ledger import calls, claim_calls, record
@@ -32,13 +33,13 @@ from node.peers import Endpoint, PeerBook
 from node.rerun import Rerun
 from node.service import Base, make_data, prepare, stop_signal, supervise
 from node.verification import ballot, judge
+from node.vote_sender import Key, VoteSender
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.7
 FAILED_SECONDS = 5.0
 MAX_BATCHES, MAX_SINGLES = 16, 64
-GAS_BASE, GAS_PER_VOTE = 100_000, 200_000
 
 
 @dataclass(slots=True)
@@ -51,7 +52,10 @@ class Validator:
     jury: Jury
     beacon: BeaconDuty | None = None
     """None where the ledger draws nothing."""
-    _voted: dict[tuple[bytes, ...], BlockNumber] = field(default_factory=dict)
+    _votes: VoteSender = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._votes = VoteSender(self.sender, self.me.clock)
 
     async def run(self) -> None:
         """Batches and canaries in turns of their own, so that no canary holds up a batch."""
@@ -64,23 +68,29 @@ class Validator:
     async def batch_round(self) -> int:
         """Votes on every open batch and single claim; how many votes were sent."""
         self._forget_what_the_index_has()
-        votes = [self._judge_batch(each) for each in self._open_batches()]
         singles = self._open_singles()
-        steps = [step_vote(each, self._judge_single(each)) for each in singles if each.by_step]
-        claims = [
-            claim_calls.ClaimVote(each.kudos.chain_id, self._judge_single(each))
+        in_ledger: dict[Key, calls.BatchVote | calls.StepVote] = {
+            (each.event.host, each.event.root): self._judge_batch(each)
+            for each in self._open_batches()
+        }
+        in_ledger |= {
+            (each.kudos.kudos_id,): step_vote(each, self._judge_single(each))
+            for each in singles
+            if each.by_step
+        }
+        in_claims: dict[Key, claim_calls.ClaimVote] = {
+            (each.kudos.kudos_id,): claim_calls.ClaimVote(
+                each.kudos.chain_id, self._judge_single(each)
+            )
             for each in singles
             if not each.by_step
-        ]
-        ledger, claimed = contracts_of(self.me.domain.contract).ledger, self._claims_contract
-        if votes or steps:
-            keys = [(vote.host, vote.root) for vote in votes]
-            ids = [(each.kudos.kudos_id,) for each in singles if each.by_step]
-            await self._send(ledger, calls.vote(votes, steps), [*keys, *ids])
-        if claims:
-            ids = [(each.kudos.kudos_id,) for each in singles if not each.by_step]
-            await self._send(claimed, claim_calls.vote(claims), ids)
-        return len(votes) + len(singles)
+        }
+        if in_ledger:
+            ledger = contracts_of(self.me.domain.contract).ledger
+            await self._votes.send(ledger, in_ledger, ledger_votes)
+        if in_claims:
+            await self._votes.send(self._claims_contract, in_claims, claim_calls.vote)
+        return len(in_ledger) + len(in_claims)
 
     @property
     def _claims_contract(self) -> Address:
@@ -100,19 +110,22 @@ class Validator:
             await asyncio.sleep(POLL_SECONDS)
 
     def _open_batches(self) -> list[UnvotedBatch]:
-        unvoted = self.reader.batches_unvoted(self.me.key.address, limit=MAX_BATCHES)
-        return [each for each in unvoted if (each.event.host, each.event.root) not in self._voted]
+        limit = MAX_BATCHES + self._votes.resting
+        unvoted = self.reader.batches_unvoted(self.me.key.address, limit=limit)
+        open_ = (
+            each for each in unvoted if not self._votes.knows((each.event.host, each.event.root))
+        )
+        return list(islice(open_, MAX_BATCHES))
 
     def _open_singles(self) -> list[UnvotedSingle]:
-        unvoted = self.reader.singles_unvoted(self.me.key.address, limit=MAX_SINGLES)
-        return [each for each in unvoted if (each.kudos.kudos_id,) not in self._voted]
+        limit = MAX_SINGLES + self._votes.resting
+        unvoted = self.reader.singles_unvoted(self.me.key.address, limit=limit)
+        open_ = (each for each in unvoted if not self._votes.knows((each.kudos.kudos_id,)))
+        return list(islice(open_, MAX_SINGLES))
 
     def _forget_what_the_index_has(self) -> None:
-        """Votes that the index should have seen by now: if it has not, a reorganisation took them,
-        and they are given again."""
         head = self.reader.head()
-        reached = head.number if head else BlockNumber(-1)
-        self._voted = {key: block for key, block in self._voted.items() if block > reached}
+        self._votes.forget(head.number if head else BlockNumber(-1))
 
     def _judge_batch(self, unvoted: UnvotedBatch) -> calls.BatchVote:
         event = unvoted.event
@@ -137,16 +150,13 @@ class Validator:
         settled = single.settled
         return judge(self.me.domain, settled.migration, settled.place.timestamp)
 
-    async def _send(
-        self, contract: Address, data: bytes, keys: Sequence[tuple[bytes, ...]]
-    ) -> None:
-        # Not an estimate: the vote that decides a claim costs more than the one before it, and
-        # which of two validators comes first is known only when the block is made.
-        gas = GAS_BASE + GAS_PER_VOTE * len(keys)
-        await asyncio.to_thread(self.sender.dry_run, contract, data)
-        receipt = await asyncio.to_thread(self.sender.send, contract, data, gas=gas)
-        self._voted |= dict.fromkeys(keys, receipt.block_number)
-        log.info("voted in block %d, %d gas", receipt.block_number, receipt.gas_used)
+
+def ledger_votes(votes: Sequence[calls.BatchVote | calls.StepVote]) -> bytes:
+    """Calldata of votes on claims that the ledger itself keeps."""
+    return calls.vote(
+        [vote for vote in votes if isinstance(vote, calls.BatchVote)],
+        [vote for vote in votes if isinstance(vote, calls.StepVote)],
+    )
 
 
 def step_vote(single: UnvotedSingle, reason: Reason) -> calls.StepVote:

@@ -15,6 +15,7 @@ from eth_hash.auto import keccak
 from ledger import schema
 from ledger.desk.queries import rule, seats
 from ledger.desk.queries.common import BadQuery
+from ledger.docket import seated_after
 from ledger.reader import Reader
 from ledger.types import Address, hex_of
 from tests.unit.api_site import ApiSite
@@ -92,6 +93,18 @@ def test_a_set_says_who_came_and_who_left(record: Record) -> None:
         terms = seats.tenures(reader.connection)
     assert since == {A: 2, C: 2, B: 3}
     assert terms[A] == [(2, None)] and terms[Address(bytes.fromhex(before[0][2:]))] == [(0, 2)]
+
+
+def test_whoever_came_is_asked_from_the_next_second_on(record: Record) -> None:
+    """The contract tells earlier from later by the second, which several blocks may share."""
+    record.add("validator_sets", 2, b"".join((A, B, C)).ljust(320, b"\0"), 2, block=1)
+    with closing(sqlite3.connect(record.site.path)) as conn, conn:
+        (time,) = conn.execute("SELECT timestamp FROM blocks WHERE number = 1").fetchone()
+        conn.execute("UPDATE blocks SET timestamp = ? WHERE number = 2", (time,))
+    with Reader.open(record.site.path) as reader:
+        assert seats.seated_since(reader.connection) == {A: 2, B: 2, C: 2}
+        assert seats.tenures(reader.connection)[A] == [(2, None)]
+        assert seated_after(reader.connection, A) == 2
 
 
 def test_silence_shows_in_rounds_and_periods(record: Record) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from ledger import calls, claim_calls, record
+from ledger.abi import ContractReverted
 from ledger.assets import ConfirmedMigration, Kudos, Migration
 from ledger.contracts import contracts_of
 from ledger.eip712 import digest
@@ -21,12 +22,13 @@ from ledger.reasons import Reason
 from ledger.rows import KudosRow, SettledMigration, UnvotedBatch, UnvotedSingle
 from ledger.schema import CLAIMED
 from ledger.sender import Sender
-from ledger.types import Digest, Signature
+from ledger.types import Address, Digest, Signature
 from node import validator as module
 from node import wire
 from node.home import Remote
 from node.jury import Jury
 from node.validator import Validator
+from node.vote_sender import REST_SECONDS
 from tests.unit.canary_claims import SETTLED, ZERO
 from tests.unit.node_world import DOMAIN, NOW, TASK, HostNode, World, credentials, key
 from tests.unit.validator_fakes import ME, FakeReader, FakeSender
@@ -154,6 +156,52 @@ def test_a_vote_that_would_be_refused_is_not_paid_for(scene: Scene) -> None:
     assert scene.sender.sent == []
     scene.sender.refuse = None
     assert scene.judge_batches() == 1
+
+
+def test_a_vote_that_would_be_refused_holds_up_no_other(scene: Scene) -> None:
+    migrations = [scene.finish() for _ in range(3)]
+    bad, good = (bytes(scene.settle([each]).event.root) for each in migrations[:2])
+    scene.single(migrations[2], by_step=True)
+    scene.sender.poisoned[bad] = ContractReverted("no seat at that time", error="NotEligible")
+    scene.judge_batches()
+    (sent,) = scene.calldata
+    result = bytes(digest(DOMAIN, migrations[2].result))
+    assert good in sent and result in sent and bad not in sent
+    scene.reader.batches.pop()
+    scene.reader.singles.clear()
+    scene.sender.poisoned.clear()
+    assert scene.judge_batches() == 0, "it rests"
+    scene.world.clock.time += REST_SECONDS
+    assert scene.judge_batches() == 1
+    assert bad in scene.calldata[1]
+
+
+def test_refused_votes_do_not_hide_what_came_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BATCHES", 2)
+    first, second, third = (bytes(scene.settle([scene.finish()]).event.root) for _ in range(3))
+    for root in (first, second):
+        scene.sender.poisoned[root] = ContractReverted("no", error="NotEligible")
+    scene.judge_batches()
+    assert scene.sender.sent == []
+    scene.judge_batches()
+    assert len(scene.calldata) == 1 and third in scene.calldata[0]
+
+
+def test_votes_that_hold_alone_but_not_together_are_not_paid_for(scene: Scene) -> None:
+    first, second = (bytes(scene.settle([scene.finish()]).event.root) for _ in range(2))
+    sender, alone = scene.sender, scene.sender.dry_run
+
+    def both_are_too_many(to: Address, data: bytes) -> None:
+        alone(to, data)
+        if first in data and second in data:
+            raise ContractReverted("too many", error="")
+
+    sender.dry_run = both_are_too_many  # type: ignore[method-assign]
+    with pytest.raises(ContractReverted):
+        scene.judge_batches()
+    assert sender.sent == []
 
 
 def test_an_unreachable_chain_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,15 +78,20 @@ class Receipt:
 
 @dataclass
 class FakeSender:
-    """Remembers where what went; ``refuse`` is raised by the dry run."""
+    """Remembers where what went; ``refuse`` is raised by the dry run, and so is what is in
+    ``poisoned`` by one of a call that contains these bytes."""
 
     sent: list[tuple[Address, bytes]] = field(default_factory=list)
     refuse: ChainError | None = None
+    poisoned: dict[bytes, ChainError] = field(default_factory=dict)
     address: Address = ME
 
     def dry_run(self, to: Address, data: bytes) -> None:
         if self.refuse is not None:
             raise self.refuse
+        for part, error in self.poisoned.items():
+            if part in data:
+                raise error
 
     def send(self, to: Address, data: bytes, *, gas: int) -> Receipt:
         assert 0 < gas < 16_777_216

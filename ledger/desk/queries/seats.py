@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from ledger.docket import last_of_its_second
 from ledger.types import ZERO_ADDRESS, Address, BlockNumber
 
 SEATS = 16
@@ -46,21 +47,24 @@ def set_history(conn: sqlite3.Connection) -> tuple[SetLine, ...]:
 
 
 def seated_since(conn: sqlite3.Connection) -> dict[Address, int]:
-    """The block in which each validator in office took its seat; 0 for the first set."""
+    """The block after which claims are for each validator in office to vote on: the last one of
+    the second in which it took its seat; 0 for the first set."""
     since: dict[int, tuple[Address, int]] = {}
     for number, line in enumerate(set_history(conn)):
         for seat, who in enumerate(line.seats):
             if since.get(seat, (ZERO_ADDRESS, 0))[0] != who:
-                since[seat] = (who, line.block if number else 0)
+                since[seat] = (who, last_of_its_second(conn, line.block) if number else 0)
     return {who: block for who, block in since.values() if who != ZERO_ADDRESS}
 
 
 def tenures(conn: sqlite3.Connection) -> dict[Address, list[tuple[int, int | None]]]:
-    """(first block, last block) of each time in office; None while it lasts."""
+    """(the block as in ``seated_since``, last block) of each time in office; None while it
+    lasts."""
     found: dict[Address, list[tuple[int, int | None]]] = {}
     for number, line in enumerate(set_history(conn)):
         for who in line.came:
-            found.setdefault(who, []).append((line.block if number else 0, None))
+            since = last_of_its_second(conn, line.block) if number else 0
+            found.setdefault(who, []).append((since, None))
         for who in line.left:
             found[who][-1] = (found[who][-1][0], line.block)
     return found
