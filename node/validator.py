@@ -66,7 +66,7 @@ class Validator:
                 group.create_task(self._repeat(self.beacon.round))
 
     async def batch_round(self) -> int:
-        """Votes on every open batch and single claim; how many votes were sent."""
+        """Votes on every open batch and single claim; how many there were to vote on."""
         self._forget_what_the_index_has()
         singles = self._open_singles()
         in_ledger: dict[Key, calls.BatchVote | calls.StepVote] = {
