@@ -189,7 +189,9 @@ def test_refused_votes_do_not_hide_what_came_later(
     assert len(scene.calldata) == 1 and third in scene.calldata[0]
 
 
-def test_votes_that_hold_alone_but_not_together_are_not_paid_for(scene: Scene) -> None:
+def test_votes_that_hold_alone_but_not_together_are_not_paid_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = (bytes(scene.settle([scene.finish()]).event.root) for _ in range(2))
     sender, alone = scene.sender, scene.sender.dry_run
 
@@ -198,7 +200,7 @@ def test_votes_that_hold_alone_but_not_together_are_not_paid_for(scene: Scene) -
         if first in data and second in data:
             raise ContractReverted("too many", error="")
 
-    sender.dry_run = both_are_too_many  # type: ignore[method-assign]
+    monkeypatch.setattr(sender, "dry_run", both_are_too_many)
     with pytest.raises(ContractReverted):
         scene.judge_batches()
     assert sender.sent == []
