@@ -40,7 +40,8 @@ class Screen:
     def live(self, nodes: Sequence[Member], reader: Reader) -> Iterator[Callable[[], None]]:
         """Gives a function that shows how things stand now."""
         if self._console.is_terminal:
-            with Live(_table(nodes, reader), console=self._console, auto_refresh=False) as live:
+            first = _table(nodes, reader)
+            with Live(first, console=self._console, auto_refresh=False, transient=True) as live:
                 yield lambda: live.update(_table(nodes, reader), refresh=True)
             return
         last = [float("-inf")]
