@@ -165,10 +165,14 @@ contract StepPlacesTest is StrictWay {
         }
         uint32 other = 3 + uint32(bound(turns, 1, PLACES - 1)) * PLACES;
         bytes memory data = _withWord(calls[last].data, 2, other);
-        _refused(Reasons.OUT_OF_TURN);
         vm.prank(calls[last].sender);
-        (bool ignored,) = address(ledger).call(data);
-        ignored;
+        (bool under, bytes memory answer) = address(ledger).call(data);
+        assertTrue(!under, "not under this number");
+        assertEq(
+            answer,
+            abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.OUT_OF_TURN)),
+            "out of turn"
+        );
         assertTrue(!ledger.sequenceUsed(item.request.home, host, other), "the other number is free");
         vm.prank(calls[last].sender);
         (bool taken,) = address(ledger).call(calls[last].data);

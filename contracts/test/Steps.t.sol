@@ -78,12 +78,7 @@ contract StepsTest is StrictWay {
             : which == 2
                 ? abi.encodeCall(ledger.submitConfirmed, (other, host, 3, start + 2, start + 1))
                 : abi.encodeCall(ledger.submitResult, (other, item.request.home, 3, start + 30, item.seal));
-        vm.expectRevert(
-            abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.OUT_OF_TURN))
-        );
-        vm.prank(calls[which].sender);
-        (bool ignored,) = address(ledger).call(data);
-        ignored;
+        _expectRefusal(calls[which].sender, data, Reasons.OUT_OF_TURN);
     }
 
     function testFuzzOnlyTheOwnerSendsWithoutSignature(address sender, uint256 which) public {
@@ -210,6 +205,30 @@ contract StepsTest is StrictWay {
         (, bytes memory answer) = address(ledger).call(calls[1].data);
         assertEq(
             answer, abi.encodeWithSelector(IKudosLedger.NothingToSettle.selector, uint8(Reasons.EXPIRED)), "expired"
+        );
+    }
+
+    /// @dev What is settled in the second of its deadline earns K2; a second later it is a fact and nothing else.
+    function testFuzzAResultIsInTimeUpToItsDeadline(uint32 late) public {
+        Item memory item = _item(true, 0, 3);
+        Call[] memory calls = _calls(item);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(calls[i].sender);
+            (bool taken,) = address(ledger).call(calls[i].data);
+            assertTrue(taken, "so far");
+        }
+        // Either side of the border half of the time.
+        late = uint32(bound(late, 0, 3));
+        ledger.setTime(item.request.resultDeadline + late - 1);
+        vm.recordLogs();
+        vm.prank(calls[3].sender);
+        (bool done,) = address(ledger).call(calls[3].data);
+        assertTrue(done, "a fact");
+        (IKudosSteps.Stage stage,,,) = ledger.step(_place(item));
+        assertTrue(stage == (late > 1 ? IKudosSteps.Stage.LateResult : IKudosSteps.Stage.Result), "stage");
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(
+            logs[logs.length - 1].data, abi.encode(item.seal, item.request.signedAt + 30, late <= 1), "claimed"
         );
     }
 
